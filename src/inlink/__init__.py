@@ -1,0 +1,14 @@
+"""Inlink: an open backlink index.
+
+Web crawls go in, the history of every link is kept, pages and domains are ranked, and the
+SEO PowerSuite Backlinks API v1.0 comes out. The packages are the stages, in the order data flows::
+
+    extract/   WARC, ARC, WAT     -> observations (Parquet batches)
+    build/     observations       -> a generation (Parquet tables), with ranks
+    index/     a generation       -> segments (Arrow, memory-mapped)
+    api/       segments           -> HTTP
+
+beside two rooms that all of them share, ``urls`` and ``store``, and ``accounts`` for the keys.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,5 @@
+"""``python -m inlink``: the command line."""
+
+from inlink.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""URLs: canonical form, identity, sort key, registrable domain, targets of requests."""

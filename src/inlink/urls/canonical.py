@@ -1,0 +1,169 @@
+"""Canonical URLs, and the key that puts them in the order of the index.
+
+In: any text that stands where a URL is expected, and the URL it is relative to. Out: a canonical
+URL, its sort key, its 64-bit id.
+
+A **canonical URL** is what the WHATWG parser (https://url.spec.whatwg.org/) makes of the text,
+without the fragment; http and https only. It is ASCII, has no default port, and its path is never
+empty.
+
+The **sort key** is the SURT of the web archives, and then what SURT leaves out, so that the URL can
+be read back from it:
+
+    https://user:pass@www.example.com:8443/path?query
+    com,example,www):8443/path?query https user:pass
+    host----------- port- path, query scheme userinfo
+
+- The labels of the host stand in reverse. All but ``a-z 0-9 _ -`` is percent-encoded in them (hosts
+  may hold ``,`` or ``)``). An empty label is written ``%``. The dot of the root is a comma at the
+  end: ``example.com.`` is ``com,example,``. IP addresses stand as they are: ``192.0.2.1``,
+  ``[2001:db8::1]``.
+- A space is in no canonical URL, so it ends the query.
+
+Two canonical URLs never share a key. Keys are ordered by code point, which for ASCII is the order
+of the bytes. Of ``%`` ``)`` ``*`` ``+`` ``,`` ``-``, in this order, no host has ``*`` or ``+`` in
+its key, so each of these is one range:
+
+    one URL, either scheme         [ "com,example)/path " , "com,example)/path!" )
+    a host                         [ "com,example)"       , "com,example*"       )
+    a domain and all beneath it    [ "com,example)"       , "com,example-"       )
+"""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+from urllib.parse import unquote, unquote_plus
+
+import ada_url
+import xxhash
+
+from inlink.urls.domains import is_ip_address
+
+MAX_URL_LENGTH = 8192
+"""Characters that a canonical URL may have; longer ones are left out."""
+
+_ESCAPED = re.compile(r"[^a-z0-9_-]")
+_EMPTY_LABEL = "%"
+
+
+def canonical_url(
+    text: str, base: str | None = None, drop_parameters: Sequence[str] = ()
+) -> str | None:
+    """The canonical URL of *text*, resolved against *base*.
+
+    *drop_parameters* names query parameters to leave out: whole names, or beginnings that end in
+    ``*``. What stays of the query keeps its bytes.
+
+    None if *text* is no valid http or https URL, or the result is longer than `MAX_URL_LENGTH`.
+    """
+    try:
+        if base is None:
+            href = ada_url.parse_url(_scalar(text), ("href",))["href"]
+        else:
+            href = ada_url.join_url(_scalar(base), _scalar(text))
+    except ValueError:
+        return None
+    if not href.startswith(("http://", "https://")):
+        return None
+    url = href.partition("#")[0]
+    if drop_parameters:
+        url = _without_parameters(url, drop_parameters)
+    return url if len(url) <= MAX_URL_LENGTH else None
+
+
+def _scalar(text: str) -> str:
+    """*text* with U+FFFD for lone surrogates, as a URL gets its input (a USVString of Web IDL)."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _without_parameters(url: str, names: Sequence[str]) -> str:
+    address, mark, query = url.partition("?")
+    if not query:
+        return url
+    parameters = query.split("&")
+    kept = [parameter for parameter in parameters if not _is_named(parameter, names)]
+    if len(kept) == len(parameters):
+        return url
+    query = "&".join(kept)
+    return f"{address}{mark}{query}" if query else address
+
+
+def _is_named(parameter: str, names: Sequence[str]) -> bool:
+    own = unquote_plus(parameter.partition("=")[0])
+    return any(own.startswith(name[:-1]) if name.endswith("*") else own == name for name in names)
+
+
+class Origin(NamedTuple):
+    """What stands before the path of a URL, and what its sort key has before and after the path."""
+
+    host: str
+    key_head: str
+    key_tail: str
+
+
+def split_origin(origin: str) -> Origin:
+    """Take apart the part of a canonical URL before the path, as in ``https://user@example.com:8443``."""
+    scheme, _, authority = origin.partition("://")
+    userinfo, _, server = authority.rpartition("@")
+    host, port = server, ""
+    if ":" in server and not server.endswith("]"):
+        host, _, port = server.rpartition(":")
+        port = f":{port}"
+    tail = f" {scheme} {userinfo}" if userinfo else f" {scheme}"
+    return Origin(host, f"{host_key(host)}){port}", tail)
+
+
+def path_start(url: str) -> int:
+    """Where the path of a canonical URL begins."""
+    return url.index("/", 8)  # behind "http://" and a host of one character, or "https://"
+
+
+def sort_key(url: str) -> str:
+    """The sort key of the canonical URL *url*."""
+    start = path_start(url)
+    _, head, tail = split_origin(url[:start])
+    return f"{head}{url[start:]}{tail}"
+
+
+def url_of_key(key: str) -> str:
+    """The canonical URL whose sort key is *key*."""
+    host, _, rest = key.partition(")")
+    address, scheme, *userinfo = rest.split(" ")
+    credentials = f"{userinfo[0]}@" if userinfo else ""
+    return f"{scheme}://{credentials}{_host_of_key(host)}{address}"
+
+
+def host_key(host: str) -> str:
+    """What the sort key has for the host of a canonical URL."""
+    if is_ip_address(host):
+        return host
+    name = host.rstrip(".")
+    labels = reversed(name.split("."))
+    parts = [_ESCAPED.sub(_percent_encoded, label) or _EMPTY_LABEL for label in labels]
+    return ",".join(parts) + "," * (len(host) - len(name))
+
+
+def _percent_encoded(character: re.Match[str]) -> str:
+    return f"%{ord(character[0]):02X}"
+
+
+def _host_of_key(key: str) -> str:
+    if "." in key or key.startswith("["):
+        return key
+    name = key.rstrip(",")
+    parts = reversed(name.split(","))
+    labels = ["" if part == _EMPTY_LABEL else unquote(part) for part in parts]
+    return ".".join(labels) + "." * (len(key) - len(name))
+
+
+def text_id(text: str) -> int:
+    """XXH3-64 of *text* in UTF-8, as a signed 64-bit integer."""
+    digest = xxhash.xxh3_64_intdigest(text.encode())
+    return digest - (1 << 64) if digest >> 63 else digest
+
+
+def url_id(url: str) -> int:
+    """The id of the canonical URL *url* in every table."""
+    return text_id(url)

@@ -1,0 +1,1 @@
+"""Batches of observations in, a generation (history, graph, ranks) out."""

@@ -1,0 +1,108 @@
+"""Redirect chains: A to B to C makes A a backlink of B, and A and B backlinks of C.
+
+In: ``redirects``, from page to page with their stretches of time, and ``urls``.
+Out: rows of ``links`` with link type ``redirect``. A chain is live while all of its hops are; it is
+found with the last of them and lost with the first that goes.
+"""
+
+import datetime as dt
+
+import ibis
+import ibis.expr.types as ir
+from ibis import _
+
+from inlink.build.history import with_first_seen
+from inlink.build.workspace import Workspace, count
+
+NEVER = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
+"""Stands for the end of a stretch that has none, so that ends can be compared."""
+
+
+def fold_chains(work: Workspace, redirects: ir.Table, urls: ir.Table, hops: int) -> ir.Table:
+    """Backlinks by redirect, through at most *hops* redirects in a row."""
+    edges = redirects.mutate(lost_at=_.lost_at.coalesce(_never()))
+    reach = work.step("chains-1", edges)
+    lengths = [reach]
+    for hop in range(2, hops + 1):
+        if count(reach) == 0:
+            break
+        reach = work.step(f"chains-{hop}", _one_more(reach, edges))
+        lengths.append(reach)
+    between_domains = _external(ibis.union(*lengths) if len(lengths) > 1 else reach, urls)
+    rows = _merge(between_domains).mutate(
+        lost_at=_.lost_at.nullif(_never()), link_type=ibis.literal("redirect")
+    )
+    return with_first_seen(rows).mutate(
+        element=ibis.literal("location"),
+        anchor=ibis.literal(""),
+        nofollow=ibis.literal(False),
+        image=ibis.literal(False),
+        image_source=ibis.null("string"),
+    )
+
+
+def _never() -> ir.Value:
+    return ibis.literal(NEVER, "timestamp('UTC', 6)")
+
+
+def _one_more(reach: ir.Table, edges: ir.Table) -> ir.Table:
+    """Every chain made one hop longer, for the time that both parts are live."""
+    following = edges.rename(
+        via_id="source_id",
+        end_id="target_id",
+        next_found="found_at",
+        next_lost="lost_at",
+        next_reason="reason_lost",
+    )
+    joined = reach.inner_join(following, reach["target_id"] == following["via_id"])
+    found_at = ibis.greatest(joined["found_at"], joined["next_found"])
+    lost_at = ibis.least(joined["lost_at"], joined["next_lost"])
+    longer = joined.filter(found_at < lost_at, joined["source_id"] != joined["end_id"])
+    return longer.select(
+        "source_id",
+        target_id=_.end_id,
+        found_at=ibis.greatest(_.found_at, _.next_found),
+        lost_at=ibis.least(_.lost_at, _.next_lost),
+        reason_lost=(_.lost_at <= _.next_lost).ifelse(_.reason_lost, _.next_reason),
+    )
+
+
+def _external(chains: ir.Table, urls: ir.Table) -> ir.Table:
+    domains = urls.select("url_id", "domain_id")
+    sources = domains.rename(source_id="url_id", source_domain="domain_id")
+    targets = domains.rename(target_id="url_id", target_domain="domain_id")
+    return (
+        chains.inner_join(sources, "source_id")
+        .inner_join(targets, "target_id")
+        .filter(_.source_domain != _.target_domain)
+        .select(*chains.columns)
+    )
+
+
+def _merge(chains: ir.Table) -> ir.Table:
+    """Stretches of one link that touch or overlap become one."""
+    before = ibis.window(
+        group_by=["source_id", "target_id"],
+        order_by=["found_at", "lost_at"],
+        preceding=(None, 1),
+    )
+    starts = chains.mutate(end_before=_.lost_at.max().over(before)).mutate(
+        starts=(_.end_before.isnull() | (_.found_at > _.end_before)).ifelse(1, 0)
+    )
+    along = ibis.window(
+        group_by=["source_id", "target_id"],
+        order_by=["found_at", "lost_at"],
+        preceding=(None, 0),
+    )
+    numbered = starts.mutate(stretch=_.starts.sum().over(along))
+    return (
+        numbered.group_by(["source_id", "target_id", "stretch"])
+        .agg(
+            found_at=_.found_at.min(),
+            reason_lost=_.reason_lost.first(
+                order_by=[ibis.desc("lost_at"), "reason_lost"], include_null=True
+            ),
+            lost_at=_.lost_at.max(),
+        )
+        .drop("stretch")
+    )

@@ -1,0 +1,127 @@
+"""The fold: the previous generation and the batches in, the tables of the next generation out.
+
+The main flow of a build. Every line of `fold` is one table, made by an Ibis expression from the
+tables before it; what each means is in the module that makes it.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import ibis.expr.types as ir
+from ibis import _
+
+from inlink.build import chains, graph, history, rank, visits
+from inlink.build.plan import Counts, Plan
+from inlink.build.workspace import StepProgress, Workspace, count
+from inlink.store import tables
+from inlink.store.layout import Layout
+
+
+def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) -> Counts:
+    """Make every table of the generation *plan* describes, in ``work.tables``."""
+    read = _Inputs(layout, plan, work)
+    columns = tables.BACKLINKS.names
+
+    urls = work.table("urls", _all_urls(read.before("urls"), read.new("urls")), tables.URLS)
+    sources = visits.Sources(
+        pages=read.before("pages"),
+        referrals=read.before("referrals"),
+        new=work.step("new-visits", visits.distinct_visits(read.new("visits"))),
+        every=read.every("visits"),
+    )
+    reopened = work.step("reopened-pages", visits.reopened_pages(sources))
+    unresolved = work.step("visits", visits.visits_to_fold(sources, reopened))
+    folded = work.step("resolved-visits", visits.resolve_revisits(unresolved, sources.every, urls))
+    steps = work.step("visit-steps", visits.number_steps(folded, plan.settings.failed_visits))
+    pages = work.table("pages", visits.fold_pages(sources.pages, folded, steps), tables.PAGES)
+    work.table("referrals", visits.fold_referrals(sources), tables.REFERRALS)
+
+    links = read.new("links") if _is_empty(reopened) else read.every("links")
+    seen = work.step("seen-links", history.seen_links(steps, links))
+    elements = history.fold_elements(seen, steps, read.before("links"), reopened)
+    redirects = work.table(
+        "redirects",
+        history.fold_redirects(seen, steps, read.before("redirects"), reopened),
+        tables.REDIRECTS,
+    )
+    chained = chains.fold_chains(work, redirects, urls, plan.settings.redirect_hops)
+    backlinks = work.table(
+        "links", elements.select(columns).union(chained.select(columns)), tables.BACKLINKS
+    )
+
+    live = work.table(
+        "graph", graph.fold_graph(seen, steps, read.before("graph"), reopened), tables.GRAPH
+    )
+    page_ranks = rank.rank_pages(work, live, pages, _iterations("rank-pages", progress))
+    work.write("ranks", page_ranks, tables.RANKS)
+    domain_ranks = rank.rank_domains(work, live, pages, urls, _iterations("rank-domains", progress))
+    work.write("domain_ranks", domain_ranks, tables.DOMAIN_RANKS)
+    return _count(pages, urls, backlinks)
+
+
+_BATCH = {"visits": tables.VISITS, "urls": tables.URLS, "links": tables.LINKS}
+_GENERATION = {
+    "urls": tables.URLS,
+    "pages": tables.PAGES,
+    "referrals": tables.REFERRALS,
+    "links": tables.BACKLINKS,
+    "redirects": tables.REDIRECTS,
+    "graph": tables.GRAPH,
+}
+
+
+class _Inputs:
+    """The tables that a fold reads: the previous generation's and the batches'."""
+
+    def __init__(self, layout: Layout, plan: Plan, work: Workspace) -> None:
+        self._layout = layout
+        self._plan = plan
+        self._work = work
+
+    def before(self, name: str) -> ir.Table:
+        """A table of the previous generation; empty where the fold starts from nothing."""
+        files = []
+        if self._plan.previous is not None:
+            directory = self._layout.generation(self._plan.previous)
+            files = [directory / "tables" / f"{name}.parquet"]
+        return self._work.read(files, _GENERATION[name])
+
+    def new(self, name: str) -> ir.Table:
+        """A table of the batches that are folded for the first time."""
+        return self._work.read(self._files(name, self._plan.new_batches), _BATCH[name])
+
+    def every(self, name: str) -> ir.Table:
+        """A table of all batches."""
+        return self._work.read(self._files(name, self._plan.batches), _BATCH[name])
+
+    def _files(self, name: str, batches: tuple[str, ...]) -> list[Path]:
+        return [self._layout.batches / batch / f"{name}.parquet" for batch in batches]
+
+
+def _all_urls(known: ir.Table, new: ir.Table) -> ir.Table:
+    unknown = new.anti_join(known, "url_id")
+    columns = [name for name in tables.URLS.names if name != "url_id"]
+    distinct = unknown.group_by("url_id").agg(**{name: _[name].min() for name in columns})
+    return known.select(tables.URLS.names).union(distinct.select(tables.URLS.names))
+
+
+def _is_empty(table: ir.Table) -> bool:
+    return count(table) == 0
+
+
+def _iterations(name: str, progress: StepProgress) -> Callable[[int, float], None]:
+    return lambda iteration, residual: progress(f"{name}: iteration {iteration}", None)
+
+
+def _count(pages: ir.Table, urls: ir.Table, backlinks: ir.Table) -> Counts:
+    names = urls.agg(urls=_.count(), hosts=_.host.nunique(), domains=_.domain_id.nunique())
+    links = backlinks.agg(live=_.lost_at.isnull().sum(), every=_.count())
+    name_row = names.to_pyarrow().to_pylist()[0]
+    link_row = links.to_pyarrow().to_pylist()[0]
+    live = link_row["live"] or 0
+    return Counts(
+        pages=count(pages),
+        live_links=live,
+        lost_links=link_row["every"] - live,
+        **name_row,
+    )

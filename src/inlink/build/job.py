@@ -1,0 +1,63 @@
+"""One build, from start to end: plan, fold, write the segments, publish, clean up.
+
+Each step of the fold leaves a file in ``building/``. A build that was interrupted goes on with the
+next step, unless batches or settings have changed since; then it starts again.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from inlink.build.fold import fold
+from inlink.build.plan import Counts, Generation, Plan, make_plan
+from inlink.build.publish import finish_publishing, publish, remove_old_generations
+from inlink.build.workspace import StepProgress, Workspace
+from inlink.store.layout import Layout, locked, write_atomically
+from inlink.store.settings import Settings
+
+WriteSegments = Callable[[Path, Path, Settings, StepProgress], None]
+"""The next stage: reads the directory of tables, fills that of segments."""
+
+
+def build(
+    layout: Layout, settings: Settings, write_segments: WriteSegments, progress: StepProgress
+) -> Generation | None:
+    """Fold what is new into the next generation and publish it; None where nothing is new.
+
+    Raises:
+        BusyError: another build of this data directory is running.
+    """
+    layout.root.mkdir(parents=True, exist_ok=True)
+    with locked(layout.root / "build.lock"):
+        finish_publishing(layout)
+        plan = make_plan(layout, settings)
+        if plan is None:
+            return None
+        _prepare(layout, plan)
+        counts = _fold(layout, plan, progress)
+        building = layout.building
+        write_segments(building / "tables", building / "segments", settings, progress)
+        generation = publish(layout, plan, counts)
+        remove_old_generations(layout, settings.keep_generations)
+        return generation
+
+
+def _prepare(layout: Layout, plan: Plan) -> None:
+    """Keep what an interrupted build of the same plan has done; otherwise start with nothing."""
+    path = layout.building / "plan.json"
+    content = msgspec.json.encode(plan)
+    if path.exists() and path.read_bytes() == content:
+        return
+    shutil.rmtree(layout.building, ignore_errors=True)
+    layout.building.mkdir()
+    write_atomically(path, content)
+
+
+def _fold(layout: Layout, plan: Plan, progress: StepProgress) -> Counts:
+    work = Workspace(layout.building, plan.settings.memory_limit, progress)
+    try:
+        return fold(layout, plan, work, progress)
+    finally:
+        work.close()

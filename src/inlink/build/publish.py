@@ -1,0 +1,54 @@
+"""Publishing a generation, and cleaning up the old ones.
+
+A generation gets its place by one rename and is served from the moment ``CURRENT`` names it.
+A server holds a shared lock on ``in-use.lock`` of the generation that it serves; only directories
+on which nobody holds one are removed.
+"""
+
+import contextlib
+import datetime as dt
+import shutil
+
+import msgspec
+
+from inlink.build.plan import Counts, Generation, Plan
+from inlink.store.layout import BusyError, Layout, locked, publish_directory, write_atomically
+
+
+def publish(layout: Layout, plan: Plan, counts: Counts) -> Generation:
+    """Make ``building/`` the current generation."""
+    generation = Generation(plan, counts, dt.datetime.now(dt.UTC))
+    shutil.rmtree(layout.building / "steps")
+    shutil.rmtree(layout.building / "spill")
+    write_atomically(layout.building / "generation.json", msgspec.json.encode(generation))
+    finish_publishing(layout)
+    return generation
+
+
+def finish_publishing(layout: Layout) -> None:
+    """Move a finished ``building/`` to its place, and let ``CURRENT`` name the newest generation.
+
+    Also what a build does first, for one that died between these two.
+    """
+    finished = layout.building / "generation.json"
+    if finished.exists():
+        number = msgspec.json.decode(finished.read_bytes(), type=Generation).plan.number
+        layout.generations.mkdir(exist_ok=True)
+        publish_directory(layout.building, layout.generation(number))
+    newest = max(layout.generation_numbers(), default=None)
+    if newest is not None and newest != layout.current_number():
+        write_atomically(layout.current, f"{newest}\n".encode())
+
+
+def remove_old_generations(layout: Layout, keep: int) -> list[int]:
+    """Remove all but the newest *keep* generations and those in use; returns what was removed."""
+    removed = []
+    for number in layout.generation_numbers()[:-keep]:
+        directory = layout.generation(number)
+        with contextlib.suppress(BusyError), locked(directory / "in-use.lock"):
+            trash = layout.generations / f".removed-{number}"
+            directory.rename(trash)
+            removed.append(number)
+    for trash in layout.generations.glob(".removed-*"):
+        shutil.rmtree(trash)
+    return removed

@@ -1,0 +1,67 @@
+"""InLink Rank of pages and of domains.
+
+In: the live link graph of a generation. Out: the tables ``ranks`` and ``domain_ranks``.
+The algorithm is in ``pagerank``, the 0 to 100 scale in ``scale``; here the two graphs are numbered
+and brought into memory: 8 bytes an edge while they are read, the nodes' ids and ranks.
+"""
+
+from collections.abc import Callable
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pyarrow as pa
+from ibis import _
+
+from inlink.build.graph import domain_edges, page_nodes
+from inlink.build.pagerank import pagerank
+from inlink.build.scale import inlink_rank
+from inlink.build.workspace import Workspace
+
+RankProgress = Callable[[int, float], None]
+
+
+def rank_pages(
+    work: Workspace, graph: ir.Table, pages: ir.Table, progress: RankProgress
+) -> pa.Table:
+    """Rows of ``ranks``, in the order of ``url_id``."""
+    nodes = work.step("page-nodes", _numbered(page_nodes(graph, pages)))
+    work.step("page-edges", _edges(graph.filter(_.followed), nodes))
+    return _rank(work, "page", ("url_id", "inlink_rank"), progress)
+
+
+def rank_domains(
+    work: Workspace, graph: ir.Table, pages: ir.Table, urls: ir.Table, progress: RankProgress
+) -> pa.Table:
+    """Rows of ``domain_ranks``, in the order of ``domain_id``."""
+    in_graph = page_nodes(graph, pages)
+    domains = urls.semi_join(in_graph, "url_id").select(url_id=_.domain_id).distinct()
+    nodes = work.step("domain-nodes", _numbered(domains))
+    work.step("domain-edges", _edges(domain_edges(graph, urls), nodes))
+    return _rank(work, "domain", ("domain_id", "domain_inlink_rank"), progress)
+
+
+def _numbered(nodes: ir.Table) -> ir.Table:
+    number = ibis.row_number().over(ibis.window(order_by="url_id"))
+    return nodes.mutate(number=number).order_by("number")
+
+
+def _edges(edges: ir.Table, nodes: ir.Table) -> ir.Table:
+    sources = nodes.rename(source_id="url_id", source="number")
+    targets = nodes.rename(target_id="url_id", target="number")
+    return (
+        edges.inner_join(sources, "source_id")
+        .inner_join(targets, "target_id")
+        .select(source=_.source.cast("int32"), target=_.target.cast("int32"))
+        .order_by(["target", "source"])
+    )
+
+
+def _rank(work: Workspace, graph: str, names: tuple[str, str], progress: RankProgress) -> pa.Table:
+    ids = work.columns(f"{graph}-nodes", {"url_id": np.int64})["url_id"]
+    edges = work.columns(f"{graph}-edges", {"source": np.int32, "target": np.int32})
+    raw = pagerank(edges["source"], edges["target"], len(ids), progress=progress)
+    score = inlink_rank(raw, edges["source"])
+    return pa.table(
+        [pa.array(ids), pa.array(raw), pa.array(score)], [names[0], "pagerank", names[1]]
+    )

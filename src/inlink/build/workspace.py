@@ -1,0 +1,119 @@
+"""The engine of a build: runs one step at a time and keeps what it made, so a build can resume.
+
+Each step is an Ibis expression whose result becomes one Parquet file. A file appears under its name
+only when it is whole; a build that starts again after a crash takes the files that are there.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from ibis.backends.duckdb import Backend
+from numpy.typing import NDArray
+
+StepProgress = Callable[[str, float | None], None]
+"""Called with the name of the step under way and its share done (0 to 1, None where unknown)."""
+
+
+class Workspace:
+    """A directory of step results and the DuckDB that makes them."""
+
+    def __init__(self, directory: Path, memory_limit: str, progress: StepProgress) -> None:
+        self.tables = directory / "tables"
+        self.steps = directory / "steps"
+        self._spill = directory / "spill"
+        for folder in (self.tables, self.steps, self._spill):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._progress = progress
+        self._connection: Backend = ibis.duckdb.connect(
+            memory_limit=memory_limit,
+            temp_directory=str(self._spill),
+            preserve_insertion_order=False,
+        )
+        self._connection.raw_sql("SET TimeZone = 'UTC'")
+
+    def close(self) -> None:
+        """Close the engine."""
+        self._connection.disconnect()
+
+    def read(self, files: Sequence[Path], schema: pa.Schema) -> ir.Table:
+        """The rows of Parquet *files* together; an empty table of *schema* where there are none."""
+        if not files:
+            return self._empty(schema)
+        return self._connection.read_parquet([str(file) for file in files])
+
+    def table(self, name: str, expression: ir.Table, schema: pa.Schema) -> ir.Table:
+        """Make a table of the generation, with exactly the columns of *schema*."""
+        columns = {field.name: expression[field.name] for field in schema}
+        return self._make(self.tables / f"{name}.parquet", expression.select(**columns))
+
+    def write(self, name: str, rows: pa.Table, schema: pa.Schema) -> None:
+        """Write a table of the generation that was made outside the engine."""
+        path = self.tables / f"{name}.parquet"
+        temporary = path.with_suffix(".part")
+        pq.write_table(rows.cast(schema), temporary, compression="zstd")
+        temporary.replace(path)
+
+    def step(self, name: str, expression: ir.Table) -> ir.Table:
+        """Make an intermediate table."""
+        return self._make(self.steps / f"{name}.parquet", expression)
+
+    def columns(self, name: str, types: dict[str, type[np.generic]]) -> dict[str, NDArray[Any]]:
+        """Columns of step *name* in its row order, read without a second copy in memory."""
+        file = pq.ParquetFile(self.steps / f"{name}.parquet")
+        arrays = {column: np.empty(file.metadata.num_rows, kind) for column, kind in types.items()}
+        start = 0
+        for batch in file.iter_batches(columns=list(types)):
+            for column, array in arrays.items():
+                array[start : start + len(batch)] = batch[column].to_numpy()
+            start += len(batch)
+        return arrays
+
+    def _make(self, path: Path, expression: ir.Table) -> ir.Table:
+        if not path.exists():
+            temporary = path.with_suffix(".part")
+            with _Watch(self._connection, path.stem, self._progress):
+                self._connection.to_parquet(expression, temporary, compression="zstd")
+            temporary.replace(path)
+        return self._connection.read_parquet(str(path))
+
+    def _empty(self, schema: pa.Schema) -> ir.Table:
+        path = self.steps / f"empty-{'-'.join(schema.names)[:100]}.parquet"
+        pq.write_table(schema.empty_table(), path)
+        return self._connection.read_parquet(str(path))
+
+
+class _Watch:
+    """Reports DuckDB's progress on the query that runs inside the ``with`` block."""
+
+    def __init__(self, connection: Backend, name: str, progress: StepProgress) -> None:
+        self._connection = connection
+        self._name = name
+        self._progress = progress
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._poll, daemon=True)
+
+    def __enter__(self) -> None:
+        self._progress(self._name, 0.0)
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+        self._progress(self._name, 1.0)
+
+    def _poll(self) -> None:
+        while not self._done.wait(0.2):
+            percent = self._connection.con.query_progress()
+            self._progress(self._name, percent / 100 if percent >= 0 else None)
+
+
+def count(table: ir.Table) -> int:
+    """How many rows *table* has."""
+    return int(table.count().to_pyarrow().as_py())

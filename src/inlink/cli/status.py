@@ -1,0 +1,140 @@
+"""``inlink status``: what a data directory holds."""
+
+import datetime as dt
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from inlink.build.plan import Counts, Plan, read_generation
+from inlink.cli.options import data_option
+from inlink.store.layout import BusyError, Layout, locked
+
+
+class GenerationStatus(msgspec.Struct, frozen=True):
+    """One generation on disk."""
+
+    number: int
+    current: bool
+    created_at: dt.datetime
+    batches: int
+    counts: Counts
+    bytes: int
+
+
+class BuildStatus(msgspec.Struct, frozen=True):
+    """A build under way, or one that was interrupted and that the next ``inlink build`` resumes."""
+
+    number: int
+    running: bool
+    new_batches: int
+    steps_done: tuple[str, ...]
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What ``inlink status --json`` prints."""
+
+    batches: int
+    batches_not_built: int
+    generations: tuple[GenerationStatus, ...]
+    building: BuildStatus | None
+    bytes: int
+
+
+@click.command()
+@data_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(layout: Layout, as_json: bool) -> None:
+    """Show batches, generations, counts, bytes on disk, and what is being built."""
+    now = read_status(layout)
+    if as_json:
+        click.echo(msgspec.json.encode(now))
+    else:
+        _print(now, Console())
+
+
+def read_status(layout: Layout) -> Status:
+    """Look at the data directory; what does not exist yet counts as empty."""
+    batches = {path.name for path in layout.batch_directories()}
+    current = layout.current_number()
+    generations = tuple(
+        _generation(layout, number, number == current) for number in layout.generation_numbers()
+    )
+    built = set(read_generation(layout, current).plan.batches) if current is not None else set()
+    return Status(
+        batches=len(batches),
+        batches_not_built=len(batches - built),
+        generations=generations,
+        building=_building(layout),
+        bytes=_bytes(layout.root),
+    )
+
+
+def _generation(layout: Layout, number: int, current: bool) -> GenerationStatus:
+    generation = read_generation(layout, number)
+    return GenerationStatus(
+        number=number,
+        current=current,
+        created_at=generation.created_at,
+        batches=len(generation.plan.batches),
+        counts=generation.counts,
+        bytes=_bytes(layout.generation(number)),
+    )
+
+
+def _building(layout: Layout) -> BuildStatus | None:
+    try:
+        plan = msgspec.json.decode((layout.building / "plan.json").read_bytes(), type=Plan)
+    except FileNotFoundError:
+        return None
+    done = [*layout.building.glob("steps/*.parquet"), *layout.building.glob("tables/*.parquet")]
+    try:
+        with locked(layout.root / "build.lock"):
+            running = False
+    except BusyError:
+        running = True
+    return BuildStatus(
+        number=plan.number,
+        running=running,
+        new_batches=len(plan.new_batches),
+        steps_done=tuple(sorted(path.stem for path in done)),
+    )
+
+
+def _bytes(directory: Path) -> int:
+    """Bytes of the files beneath; those that vanish meanwhile do not count."""
+    total = 0
+    for path in directory.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except FileNotFoundError:
+            continue
+    return total
+
+
+def _print(now: Status, console: Console) -> None:
+    console.print(f"{now.batches:,} batches, {now.batches_not_built:,} of them not built yet")
+    console.print(f"{now.bytes:,} bytes on disk")
+    table = Table("generation", "made", "batches", "bytes")
+    for name in ("pages", "hosts", "domains", "live links", "lost links"):
+        table.add_column(name, justify="right")
+    for generation in now.generations:
+        counts = generation.counts
+        numbers = (counts.pages, counts.hosts, counts.domains, counts.live_links, counts.lost_links)
+        table.add_row(
+            f"{generation.number}{' (current)' if generation.current else ''}",
+            f"{generation.created_at:%Y-%m-%d %H:%M:%S}",
+            f"{generation.batches:,}",
+            f"{generation.bytes:,}",
+            *(f"{number:,}" for number in numbers),
+        )
+    if now.generations:
+        console.print(table)
+    if now.building:
+        state = "is being built" if now.building.running else "was interrupted; build goes on"
+        console.print(
+            f"generation {now.building.number} {state}: {now.building.new_batches:,} new batches, "
+            f"{len(now.building.steps_done)} steps done"
+        )

@@ -1,19 +1,25 @@
-"""``inlink build``: fold new batches into the next generation and publish it."""
+"""``inlink build``: fold new batches into the next generation and publish it.
+
+The engine is imported when the command runs: server workers import this package too.
+"""
+
+from __future__ import annotations
 
 import logging
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from inlink.build.job import build as run_build
-from inlink.build.workspace import StepProgress
 from inlink.cli.options import data_option
-from inlink.index.writer import write_segments
 from inlink.store import settings
 from inlink.store.layout import BusyError, Layout
+
+if TYPE_CHECKING:
+    from inlink.build.workspace import StepProgress
 
 
 @click.command()
@@ -23,6 +29,8 @@ def build(layout: Layout) -> None:
 
     A build that was interrupted goes on where it was.
     """
+    from inlink.build.job import build as run_build
+
     console = Console(stderr=True)
     bars = Progress(
         TextColumn("{task.description}"),
@@ -51,6 +59,8 @@ def build(layout: Layout) -> None:
 def _write_segments(
     tables: Path, segments: Path, chosen: settings.Settings, report: StepProgress
 ) -> None:
+    from inlink.index.writer import write_segments
+
     write_segments(tables, segments, chosen, lambda done, total: report("segments", done / total))
 
 

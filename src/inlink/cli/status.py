@@ -5,8 +5,6 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from inlink.build.plan import Counts, Plan, read_generation
 from inlink.cli.options import data_option
@@ -52,7 +50,7 @@ def status(layout: Layout, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(now))
     else:
-        _print(now, Console())
+        _print(now)
 
 
 def read_status(layout: Layout) -> Status:
@@ -114,27 +112,23 @@ def _bytes(directory: Path) -> int:
     return total
 
 
-def _print(now: Status, console: Console) -> None:
-    console.print(f"{now.batches:,} batches, {now.batches_not_built:,} of them not built yet")
-    console.print(f"{now.bytes:,} bytes on disk")
-    table = Table("generation", "made", "batches", "bytes")
-    for name in ("pages", "hosts", "domains", "live links", "lost links"):
-        table.add_column(name, justify="right")
+def _print(now: Status) -> None:
+    click.echo(
+        f"{now.bytes:,} bytes on disk; {now.batches:,} batches, "
+        f"{now.batches_not_built:,} of them not built yet"
+    )
     for generation in now.generations:
-        counts = generation.counts
-        numbers = (counts.pages, counts.hosts, counts.domains, counts.live_links, counts.lost_links)
-        table.add_row(
-            f"{generation.number}{' (current)' if generation.current else ''}",
-            f"{generation.created_at:%Y-%m-%d %H:%M:%S}",
-            f"{generation.batches:,}",
-            f"{generation.bytes:,}",
-            *(f"{number:,}" for number in numbers),
+        current = ", current" if generation.current else ""
+        click.echo(
+            f"generation {generation.number}{current}: made {generation.created_at:%Y-%m-%d %H:%M} "
+            f"UTC from {generation.batches:,} batches, {generation.bytes:,} bytes"
         )
-    if now.generations:
-        console.print(table)
+        for name in Counts.__struct_fields__:
+            value = getattr(generation.counts, name)
+            click.echo(f"  {name.replace('_', ' '):<12}{value:>16,}")
     if now.building:
         state = "is being built" if now.building.running else "was interrupted; build goes on"
-        console.print(
+        click.echo(
             f"generation {now.building.number} {state}: {now.building.new_batches:,} new batches, "
             f"{len(now.building.steps_done)} steps done"
         )

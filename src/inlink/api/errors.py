@@ -1,0 +1,75 @@
+"""Errors as the API reports them.
+
+    {"error": {"code": 400, "message": "...", "description": "..."}, "message": "..."}
+
+``message`` has the words of the specification's table "Error Handling" (without its sentences that
+send people to another company for a key); ``description`` says what exactly is wrong and what is
+valid. An answer with a 2xx status never has the key ``error``.
+"""
+
+from typing import Self
+
+import msgspec
+
+RETRY_AFTER = 5  # seconds
+
+MESSAGES = {
+    400: "Parameters are invalid.",
+    401: "Authentication failed. Please make sure your API key is valid and active.",
+    403: "Authentication failed. Please ensure you have a valid, enabled API key.",
+    404: "The requested resource could not be found.",
+    405: "Method Not Allowed.",
+    406: 'Unsupported output format. Supported output formats are "json" (default) and "xml".',
+    500: "Unexpected error. Please try again later.",
+    503: "System is busy. Please try again later.",
+}
+
+HUGE_TARGET_STATUS = 244
+HUGE_TARGET = (
+    "Results for huge websites like google.com or twitter.com are unavailable via API so far."
+)
+
+
+class ErrorDetail(msgspec.Struct, frozen=True):
+    """What went wrong."""
+
+    code: int
+    message: str
+    description: str
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    """The body of every answer whose status is not 2xx."""
+
+    error: ErrorDetail
+    message: str
+
+
+class ApiError(Exception):
+    """A request that is answered with an error."""
+
+    def __init__(self, status: int, description: str, message: str | None = None) -> None:
+        self.status = status
+        self.description = description
+        self.message = MESSAGES[status] if message is None else message
+        super().__init__(f"{status} {self.message} {description}")
+
+    @classmethod
+    def missing(cls, parameter: str, valid: str) -> Self:
+        """400: a parameter that has to be there is not; *valid* says what it would be."""
+        return cls(
+            400, f"{parameter} has to be given: {valid}.", f"Parameter {parameter} is missing."
+        )
+
+    @classmethod
+    def invalid(cls, parameter: str, description: str) -> Self:
+        """400: a parameter's value cannot be used; *description* says why and what is valid."""
+        return cls(400, description, f"Parameter {parameter} is invalid.")
+
+    def body(self) -> ErrorBody:
+        """What is sent."""
+        return ErrorBody(ErrorDetail(self.status, self.message, self.description), self.message)
+
+    def headers(self) -> dict[str, str]:
+        """The headers that belong to the status."""
+        return {"Retry-After": str(RETRY_AFTER)} if self.status == 503 else {}

@@ -193,7 +193,8 @@ def _outcome_on_own_page(found: ir.Table, urls: ir.Table) -> ir.Table:
 
 def _page(url: ir.Value) -> ir.Value:
     """A URL without what does not make another page: scheme, ``www.`` and trailing slash."""
-    return url.re_replace(r"^https?://(www\.)?", "").re_replace("/$", "")
+    address = url.re_replace(r"^https?://(www\.)?", "")
+    return address.re_replace(r"^([^?]*?)/?(\?.*)?$", r"\1\2")
 
 
 def count_failures(visits: ir.Table) -> ir.Table:

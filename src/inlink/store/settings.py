@@ -35,7 +35,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep_generations: Count = 3
     """How many generations stay on disk, the current one included."""
 
-    partition_links: Annotated[int, Meta(ge=1000)] = 20_000_000
+    partition_links: Annotated[int, Meta(ge=1000)] = 5_000_000
     """Live and lost links that one partition of the segments should hold."""
 
     memory_limit: str = "4GB"

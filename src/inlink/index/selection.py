@@ -1,0 +1,149 @@
+"""Counting, grouping and choosing among rows of links: NumPy over one contiguous slice.
+
+In: columns of a partition and the slice that a target covers. Out: counts, or the rows to answer
+with, in order. Every order is by a value, descending, and among equals by row, ascending; nothing
+here sorts more rows than it answers with, except where a cap for each group makes it look further.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from inlink.index.partition import Partition
+from inlink.index.rows import UNKNOWN_RANK, Metrics
+from inlink.index.segments import EDU, GOV, NOFOLLOW
+
+Ints = npt.NDArray[np.integer[Any]]
+Rows = npt.NDArray[np.int64]
+
+
+def top(values: Ints, limit: int) -> Rows:
+    """The places of the *limit* greatest *values*, greatest first, equals in their own order."""
+    if len(values) <= limit:
+        return _descending(values)
+    threshold = _nth_greatest(values, limit)
+    above = np.flatnonzero(values > threshold)
+    equal = np.flatnonzero(values == threshold)[: limit - len(above)]
+    return np.concatenate([above[_descending(values[above])], equal])
+
+
+def _nth_greatest(values: Ints, n: int) -> int:
+    """By counting, as ranks and days are few; quickselect takes long where most are equal."""
+    least = int(values.min())
+    counts = np.bincount(np.subtract(values, least, dtype=np.intp))
+    at_least = np.cumsum(counts[::-1])
+    return least + len(counts) - 1 - int(np.searchsorted(at_least, n))
+
+
+def _descending(values: Ints) -> Rows:
+    """A stable order by descending value. `~` mirrors integers without overflow."""
+    return np.argsort(~values, kind="stable")
+
+
+def top_per_group(values: Ints, groups: Ints, limit: int, per_group: int) -> Rows:
+    """As `top`, with no more than *per_group* places of any one group.
+
+    Looks at ever longer beginnings of the order, and leaves out what is left of a group as soon as
+    it has its share, until there are *limit* places or no more to look at.
+    """
+    chosen = np.empty(0, np.int64)
+    left: Rows | None = None  # None: all
+    look = 4 * limit
+    while True:
+        nearest = top(values if left is None else values[left], look)
+        candidates = np.concatenate([chosen, nearest if left is None else left[nearest]])
+        counts = occurrence(groups[candidates])
+        chosen = candidates[counts < per_group]
+        remaining = (len(values) if left is None else len(left)) - len(nearest)
+        if len(chosen) >= limit or remaining == 0:
+            return chosen[:limit]
+        full = groups[candidates[counts == per_group - 1]]
+        unseen = np.ones(len(values) if left is None else len(left), bool)
+        unseen[nearest] = False
+        unseen &= ~_is_in(groups if left is None else groups[left], full)
+        left = np.flatnonzero(unseen) if left is None else left[unseen]
+        look *= 8
+
+
+def occurrence(groups: Ints) -> Rows:
+    """For each place, how many earlier places have the same group."""
+    order = np.argsort(groups, kind="stable")
+    ordered = groups[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
+    lengths = np.diff(np.append(starts, len(ordered)))
+    counts = np.empty(len(groups), np.int64)
+    counts[order] = np.arange(len(groups)) - np.repeat(starts, lengths)
+    return counts
+
+
+def _is_in(groups: Ints, wanted: Ints) -> npt.NDArray[np.bool_]:
+    """Which *groups*, small numbers from 0, are among *wanted*."""
+    table = np.zeros(int(groups.max(initial=0)) + 1, bool)
+    table[wanted[wanted < len(table)]] = True
+    return table[groups]
+
+
+@dataclass(frozen=True, slots=True)
+class HostLinks:
+    """The links of a slice, added up by referring host; one row for each, by host name."""
+
+    host: Rows
+    backlinks: Rows
+    dofollow_backlinks: Rows
+    first_seen: Ints
+    inlink_rank: Ints
+
+
+def by_host(partition: Partition, rows: slice) -> HostLinks:
+    """Add up *rows* by referring host."""
+    links = partition.links
+    names, member = _numbered(links.host[rows], len(partition.hosts.tld))
+    nofollow = links.flags[rows] & NOFOLLOW
+    counts = np.bincount(member * 2 + nofollow, minlength=len(names) * 2).reshape(-1, 2)
+    backlinks = counts.sum(axis=1)
+    first_seen = np.full(len(names), np.iinfo(np.int32).max, np.int32)
+    np.minimum.at(first_seen, member, links.first_seen[rows])
+    inlink_rank = np.full(len(names), UNKNOWN_RANK, np.int8)
+    np.maximum.at(inlink_rank, member, links.inlink_rank[rows])
+    found = np.flatnonzero(backlinks)
+    return HostLinks(
+        names[found], backlinks[found], counts[found, 0], first_seen[found], inlink_rank[found]
+    )
+
+
+def _numbered(hosts: Ints, count: int) -> tuple[Rows, Ints]:
+    """The distinct *hosts* (numbers below *count*), ascending, and the place of each in them.
+
+    Many hosts are not sorted: then every number below *count* is there, found or not.
+    """
+    if len(hosts) * 16 < count:
+        names, places = np.unique(hosts, return_inverse=True)
+        return names.astype(np.int64), places
+    return np.arange(count), hosts
+
+
+def metrics(partition: Partition, rows: slice) -> Metrics:
+    """Count *rows*. The time is that of sorting their hosts, addresses and subnets."""
+    links, pages = partition.links, partition.pages
+    hosts, per_host = np.unique(links.host[rows], return_counts=True)
+    tld = partition.hosts.tld[hosts]
+    source = links.source[rows]
+    nofollow = int(np.count_nonzero(links.flags[rows] & NOFOLLOW))
+    return Metrics(
+        backlinks=len(source),
+        refdomains=len(hosts),
+        subnets=_distinct(pages.subnet[source]),
+        ips=_distinct(pages.ip[source]),
+        nofollow_backlinks=nofollow,
+        dofollow_backlinks=len(source) - nofollow,
+        edu_backlinks=int(per_host[tld == EDU].sum()),
+        gov_backlinks=int(per_host[tld == GOV].sum()),
+    )
+
+
+def _distinct(values: Ints) -> int:
+    """How many distinct values there are, -1 (none) left out."""
+    ordered = np.sort(values[values >= 0])
+    return int(np.count_nonzero(np.diff(ordered))) + (len(ordered) > 0)

@@ -1,0 +1,202 @@
+"""Tables of strings on disk: small compressed blocks, looked up by row, and by key where sorted.
+
+In: rows of one or more text columns. Out: an Arrow IPC file, and a reader that finds rows in it.
+docs/segments.md has the measurements behind the block size, the level and the dictionary.
+
+The file has one row for each block of `BLOCK_ROWS` rows, after a first one that holds the zstd
+dictionary. A block is its strings, one column after the other, joined by 0xFF (a byte that UTF-8
+never has), under zstd (RFC 8878). Where the first column is sorted, ``separator`` is the shortest
+beginning of a block's first key that is greater than the last key before it (suffix truncation:
+Bayer and Unterauer, Prefix B-Trees, 1977), so that a search reads one block.
+"""
+
+import threading
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import zstandard
+
+from inlink.index.files import map_batch, one_batch, write_batch
+
+BLOCK_ROWS = 16
+LEVEL = 9
+SAMPLE_BLOCKS = 4096
+"""How many blocks, evenly spread, the dictionary is trained on."""
+
+MAX_DICTIONARY = 64 * 1024
+
+_SEPARATOR = b"\xff"
+
+
+def write_strings(
+    path: Path,
+    rows: pa.RecordBatchReader,
+    sample: pa.RecordBatch | None = None,
+    *,
+    sorted_by_key: bool = False,
+    block_rows: int = BLOCK_ROWS,
+    level: int = LEVEL,
+) -> int:
+    """Write *rows* (text columns without nulls) to *path*; how many there were.
+
+    *sample*, whole blocks of the same rows, is what the dictionary is trained on.
+    """
+    dictionary = _train(sample, block_rows) if sample is not None else b""
+    compressor = _compressor(dictionary, level)
+    blocks, separators = [dictionary], [b""]
+    count, last = 0, b""
+    for batch in _whole_blocks(rows, block_rows):
+        count += batch.num_rows
+        blocks += [compressor.compress(block) for block in _joined(batch, block_rows)]
+        if sorted_by_key:
+            separators += _separators(batch.column(0), block_rows, last)
+            last = batch.column(0)[-1].as_py().encode()
+    content = {"block": pa.array(blocks, pa.large_binary())}
+    if sorted_by_key:
+        content["separator"] = pa.array(separators, pa.large_binary())
+    shape = {"rows": count, "columns": len(rows.schema), "block_rows": block_rows}
+    write_batch(path, content, {name: str(number) for name, number in shape.items()})
+    return count
+
+
+def _train(sample: pa.RecordBatch, block_rows: int) -> bytes:
+    """A zstd dictionary of at most 1/32 of the sample; none for one too small to repay it."""
+    samples: list[Any] = _joined(sample, block_rows)
+    size = min(MAX_DICTIONARY, sum(map(len, samples)) // 32)
+    if size < 4096:
+        return b""
+    # Fixed segment and d-mer lengths, as a search for the best ones costs minutes.
+    return zstandard.train_dictionary(size, samples, k=1024, d=8).as_bytes()
+
+
+def _compressor(dictionary: bytes, level: int) -> zstandard.ZstdCompressor:
+    if not dictionary:
+        return zstandard.ZstdCompressor(level=level)
+    trained = zstandard.ZstdCompressionDict(dictionary)
+    trained.precompute_compress(level=level)
+    return zstandard.ZstdCompressor(level=level, dict_data=trained, write_dict_id=False)
+
+
+def _whole_blocks(rows: Iterable[pa.RecordBatch], block_rows: int) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches that end where a block ends."""
+    rest: list[pa.RecordBatch] = []
+    for batch in rows:
+        rest.append(batch)
+        waiting = sum(part.num_rows for part in rest)
+        if whole := waiting - waiting % block_rows:
+            joined = one_batch(rest)
+            yield joined.slice(0, whole)
+            rest = [joined.slice(whole)] if waiting > whole else []
+    if any(part.num_rows for part in rest):
+        yield one_batch(rest)
+
+
+def _joined(batch: pa.RecordBatch, block_rows: int) -> list[bytes]:
+    """The blocks of *batch*, before compression."""
+    starts = np.arange(0, batch.num_rows, block_rows, dtype=np.int64)
+    offsets = pa.array(np.append(starts, batch.num_rows))
+    separator = pa.scalar(_SEPARATOR, pa.large_binary())
+    columns: list[Any] = [
+        pc.binary_join(
+            pa.LargeListArray.from_arrays(offsets, column.cast(pa.large_binary())), separator
+        )
+        for column in batch.columns
+    ]
+    joined: list[bytes] = pc.binary_join_element_wise(*columns, separator).to_pylist()
+    return joined
+
+
+def _separators(keys: "pa.Array[Any]", block_rows: int, last: bytes) -> list[bytes]:
+    binary: Any = keys.cast(pa.large_binary())
+    firsts, lasts = (
+        binary[::block_rows].to_pylist(),
+        binary[block_rows - 1 :: block_rows].to_pylist(),
+    )
+    return [_shortest(before, first) for before, first in zip([last, *lasts], firsts, strict=False)]
+
+
+def _shortest(before: bytes, first: bytes) -> bytes:
+    """The shortest beginning of *first* that is greater than *before*."""
+    equal = takewhile(lambda pair: pair[0] == pair[1], zip(before, first, strict=False))
+    return first[: sum(1 for _ in equal) + 1]
+
+
+class Strings:
+    """A file of strings, memory-mapped. Safe to use from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        batch = map_batch(path)
+        described = batch.schema.metadata or {}
+        self._rows = int(described[b"rows"])
+        self._columns = int(described[b"columns"])
+        self._block_rows = int(described[b"block_rows"])
+        self._blocks = _Binaries(batch.column(0))
+        self._separators = _Binaries(batch.column(1)) if batch.num_columns > 1 else None
+        dictionary = bytes(self._blocks[0])
+        self._dictionary = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
+        self._thread = threading.local()
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def lookup(self, rows: npt.NDArray[np.integer[Any]]) -> list[list[str]]:
+        """The strings of *rows*, in their order: one list for each column."""
+        found = [[""] * len(rows) for _ in range(self._columns)]
+        parts: list[bytes] = []
+        opened = -1
+        order = np.argsort(rows, kind="stable")
+        for place, row in zip(order.tolist(), rows[order].tolist(), strict=True):
+            block, start = divmod(row, self._block_rows)
+            if block != opened:
+                parts, opened = self._block(block), block
+            for column in found:
+                column[place] = parts[start].decode()
+                start += len(parts) // self._columns
+        return found
+
+    def get(self, row: int) -> str:
+        """The first column of *row*."""
+        block, place = divmod(row, self._block_rows)
+        return self._block(block)[place].decode()
+
+    def bisect(self, key: str) -> int:
+        """How many rows have a key (first column) less than *key*; for sorted files only."""
+        assert self._separators is not None
+        wanted = key.encode()
+        block = bisect_right(self._separators, wanted, lo=1, key=bytes) - 2
+        if block < 0:
+            return 0
+        parts = self._block(block)
+        keys = len(parts) // self._columns
+        return block * self._block_rows + bisect_left(parts, wanted, hi=keys)
+
+    def _block(self, number: int) -> list[bytes]:
+        try:
+            decompressor = self._thread.decompressor
+        except AttributeError:
+            decompressor = zstandard.ZstdDecompressor(dict_data=self._dictionary)
+            self._thread.decompressor = decompressor
+        content: bytes = decompressor.decompress(self._blocks[number + 1])
+        return content.split(_SEPARATOR)
+
+
+class _Binaries:
+    """A large_binary column; its values are views of the mapped file."""
+
+    def __init__(self, column: "pa.Array[Any]") -> None:
+        _, offsets, content = column.buffers()
+        self._offsets = np.frombuffer(memoryview(offsets or b""), dtype=np.int64)[: len(column) + 1]
+        self._content = memoryview(content or b"")
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    def __getitem__(self, row: int) -> memoryview:
+        return self._content[self._offsets[row] : self._offsets[row + 1]]

@@ -1,0 +1,260 @@
+"""A small web as the tables of a generation, and answers worked out from it row by row.
+
+What the tests of ``inlink.index`` share. The answers are plain Python over the list of links, with
+the meaning of a target spelled out on the URL, so that they share nothing with the index.
+"""
+
+import datetime as dt
+import ipaddress
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from inlink.index.rows import Backlink, Metrics, Refdomain
+from inlink.store import tables
+from inlink.urls.canonical import sort_key, text_id, url_id
+from inlink.urls.domains import registrable_domain
+
+DAY = dt.timedelta(days=1)
+START = dt.datetime(2024, 2, 28, 23, 59, 59, 999_999, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True)
+class Link:
+    source: str
+    target: str
+    link_type: str = "href"
+    first_seen: dt.datetime = START
+    anchor: str = ""
+    nofollow: bool = False
+    image: bool = False
+    image_source: str | None = None
+    lost: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    title: str = ""
+    ip: str | None = None
+    visited_at: dt.datetime = START
+
+
+@dataclass
+class Web:
+    links: list[Link] = field(default_factory=list)
+    pages: dict[str, Page] = field(default_factory=dict)
+    ranks: dict[str, int] = field(default_factory=dict)
+    domain_ranks: dict[str, int] = field(default_factory=dict)
+
+    def urls(self) -> list[str]:
+        named = {url for link in self.links for url in (link.source, link.target)}
+        return sorted(named | set(self.pages) | set(self.ranks))
+
+    @property
+    def live(self) -> list[Link]:
+        return [link for link in self.links if not link.lost]
+
+
+def host_of(url: str) -> str:
+    """The host of a canonical URL (brackets of IPv6 kept)."""
+    authority = urlsplit(url).netloc.rpartition("@")[2]
+    host, _, port = authority.rpartition(":")
+    return host if port.isdigit() and host else authority
+
+
+def write_tables(web: Web, generation: Path, shuffle: Random | None = None) -> Path:
+    """The Parquet files of *web*, their rows in the order of *shuffle*; returns their directory."""
+    directory = generation / "tables"
+    directory.mkdir(parents=True)
+    contents: dict[str, tuple[pa.Schema, list[dict[str, object]]]] = {
+        "urls": (tables.URLS, [_url_row(url) for url in web.urls()]),
+        "links": (tables.BACKLINKS, [_link_row(link) for link in web.links]),
+        "pages": (tables.PAGES, [_page_row(url, page) for url, page in web.pages.items()]),
+        "ranks": (
+            tables.RANKS,
+            [
+                {"url_id": url_id(url), "pagerank": 0.1, "inlink_rank": rank}
+                for url, rank in web.ranks.items()
+            ],
+        ),
+        "domain_ranks": (
+            tables.DOMAIN_RANKS,
+            [
+                {"domain_id": text_id(name), "pagerank": 0.1, "domain_inlink_rank": rank}
+                for name, rank in web.domain_ranks.items()
+            ],
+        ),
+    }
+    for name, (schema, rows) in contents.items():
+        if shuffle:
+            shuffle.shuffle(rows)
+        table = pa.Table.from_pylist(rows, schema=schema)
+        pq.write_table(table, directory / f"{name}.parquet", row_group_size=7 if shuffle else None)
+    return directory
+
+
+def _url_row(url: str) -> dict[str, object]:
+    domain = registrable_domain(host_of(url))
+    return {
+        "url_id": url_id(url),
+        "url": url,
+        "sort_key": sort_key(url),
+        "host": host_of(url),
+        "domain": domain,
+        "domain_id": text_id(domain),
+    }
+
+
+def _link_row(link: Link) -> dict[str, object]:
+    return {
+        "source_id": url_id(link.source),
+        "target_id": url_id(link.target),
+        "link_type": link.link_type,
+        "found_at": link.first_seen,
+        "lost_at": link.first_seen + DAY if link.lost else None,
+        "reason_lost": "link_removed" if link.lost else None,
+        "first_seen": link.first_seen,
+        "element": "a" if link.link_type == "href" else "location",
+        "anchor": link.anchor,
+        "nofollow": link.nofollow,
+        "image": link.image,
+        "image_source": link.image_source,
+    }
+
+
+def _page_row(url: str, page: Page) -> dict[str, object]:
+    return {
+        "url_id": url_id(url),
+        "domain_id": text_id(registrable_domain(host_of(url))),
+        "visited_at": page.visited_at,
+        "visit_id": 1,
+        "outcome": "ok",
+        "failures": 0,
+        "content_visit_id": 1,
+        "payload_digest": None,
+        "title": page.title,
+        "ip": page.ip,
+    }
+
+
+def covers(text: str, mode: str, url: str) -> bool:
+    """Whether the target *text*, a host name or a URL with or without scheme, covers *url*."""
+    if mode == "url":
+        return url == text if "://" in text else url.partition("://")[2] == text
+    host = host_of(url)
+    if mode == "host":
+        return host == text
+    name = text.removeprefix("www.")
+    return host == name or host.endswith(f".{name}")
+
+
+def linking(web: Web, text: str, mode: str) -> list[Link]:
+    """The live links to a target, in key order."""
+    found = [link for link in web.live if covers(text, mode, link.target)]
+    return sorted(found, key=key_of)
+
+
+def key_of(link: Link) -> tuple[bytes, bytes, str]:
+    """Where a link stands in key order."""
+    return sort_key(link.target).encode(), sort_key(link.source).encode(), link.link_type
+
+
+def backlink(web: Web, link: Link) -> Backlink:
+    """A link as an answer has it."""
+    page = web.pages[link.source]
+    return Backlink(
+        url_from=link.source,
+        url_to=link.target,
+        title=page.title,
+        anchor=link.anchor,
+        alt=None,
+        nofollow=link.nofollow,
+        image=link.image,
+        image_source=link.image_source,
+        inlink_rank=web.ranks.get(link.source, -1),
+        domain_inlink_rank=domain_rank(web, link.source),
+        first_seen=link.first_seen.date(),
+        last_visited=page.visited_at.date(),
+    )
+
+
+def domain_rank(web: Web, url: str) -> int:
+    return web.domain_ranks.get(registrable_domain(host_of(url)), -1)
+
+
+def value(web: Web, link: Link, order: str) -> int:
+    """What *order* compares."""
+    if order == "date_found":
+        return link.first_seen.date().toordinal()
+    rank = backlink(web, link)
+    return rank.inlink_rank if order == "inlink_rank" else rank.domain_inlink_rank
+
+
+def backlinks(
+    web: Web, links: Sequence[Link], order: str, limit: int, per_domain: int | None
+) -> list[Backlink]:
+    """Sort everything, then take what is allowed, one by one."""
+    taken: list[Link] = []
+    hosts: dict[str, int] = defaultdict(int)
+    for link in sorted(links, key=lambda link: (-value(web, link, order), key_of(link))):
+        host = host_of(link.source)
+        if per_domain is None or hosts[host] < per_domain:
+            hosts[host] += 1
+            taken.append(link)
+    return [backlink(web, link) for link in taken[:limit]]
+
+
+def refdomains(web: Web, links: Sequence[Link], order: str, limit: int) -> list[Refdomain]:
+    by_host: dict[str, list[Link]] = defaultdict(list)
+    for link in links:
+        by_host[host_of(link.source)].append(link)
+    first = {host: min(link.first_seen for link in group).date() for host, group in by_host.items()}
+
+    def place(host: str) -> tuple[int, bytes]:
+        if order == "date_found":
+            return -first[host].toordinal(), host.encode()
+        return -max(value(web, link, order) for link in by_host[host]), host.encode()
+
+    return [
+        Refdomain(
+            host,
+            len(by_host[host]),
+            sum(not link.nofollow for link in by_host[host]),
+            first[host],
+            domain_rank(web, by_host[host][0].source),
+        )
+        for host in sorted(by_host, key=place)[:limit]
+    ]
+
+
+def metrics(web: Web, links: Sequence[Link]) -> Metrics:
+    hosts = [host_of(link.source) for link in links]
+    ips = {address for link in links if (address := _address(web.pages[link.source].ip))}
+    subnets = {
+        ipaddress.ip_network((address, 24 if address.version == 4 else 48), strict=False)
+        for address in ips
+    }
+    nofollow = sum(link.nofollow for link in links)
+    return Metrics(
+        backlinks=len(links),
+        refdomains=len(set(hosts)),
+        subnets=len(subnets),
+        ips=len(ips),
+        nofollow_backlinks=nofollow,
+        dofollow_backlinks=len(links) - nofollow,
+        edu_backlinks=sum(host.endswith(".edu") for host in hosts),
+        gov_backlinks=sum(host.endswith(".gov") for host in hosts),
+    )
+
+
+def _address(text: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text or "")
+    except ValueError:
+        return None

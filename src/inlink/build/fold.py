@@ -32,7 +32,7 @@ def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) ->
     reopened = work.step("reopened-pages", visits.reopened_pages(sources))
     unresolved = work.step("visits", visits.visits_to_fold(sources, reopened))
     folded = work.step("resolved-visits", visits.resolve_revisits(unresolved, sources.every, urls))
-    steps = work.step("visit-steps", visits.number_steps(folded, plan.settings.failed_visits))
+    steps = work.step("visit-steps", visits.number_steps(folded, plan.failed_visits))
     pages = work.table("pages", visits.fold_pages(sources.pages, folded, steps), tables.PAGES)
     work.table("referrals", visits.fold_referrals(sources), tables.REFERRALS)
 
@@ -44,7 +44,7 @@ def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) ->
         history.fold_redirects(seen, steps, read.before("redirects"), reopened),
         tables.REDIRECTS,
     )
-    chained = chains.fold_chains(work, redirects, urls, plan.settings.redirect_hops)
+    chained = chains.fold_chains(work, redirects, urls, plan.redirect_hops)
     backlinks = work.table(
         "links", elements.select(columns).union(chained.select(columns)), tables.BACKLINKS
     )

@@ -36,7 +36,7 @@ def build(
         if plan is None:
             return None
         _prepare(layout, plan)
-        counts = _fold(layout, plan, progress)
+        counts = _fold(layout, plan, settings, progress)
         building = layout.building
         write_segments(building / "tables", building / "segments", settings, progress)
         generation = publish(layout, plan, counts)
@@ -55,8 +55,8 @@ def _prepare(layout: Layout, plan: Plan) -> None:
     write_atomically(path, content)
 
 
-def _fold(layout: Layout, plan: Plan, progress: StepProgress) -> Counts:
-    work = Workspace(layout.building, plan.settings.memory_limit, progress)
+def _fold(layout: Layout, plan: Plan, settings: Settings, progress: StepProgress) -> Counts:
+    work = Workspace(layout.building, settings.memory_limit, progress)
     try:
         return fold(layout, plan, work, progress)
     finally:

@@ -27,7 +27,8 @@ class Plan(msgspec.Struct, frozen=True):
     previous: int | None
     batches: tuple[str, ...]
     new_batches: tuple[str, ...]
-    settings: Settings
+    failed_visits: int
+    redirect_hops: int
     version: str
 
 
@@ -42,21 +43,22 @@ class Generation(msgspec.Struct, frozen=True):
 def make_plan(layout: Layout, settings: Settings) -> Plan | None:
     """What to build next; None where the current generation has it all.
 
-    The fold starts from nothing where it cannot go on from the previous generation: other settings,
-    another version of Inlink, or a batch that was taken away.
+    The fold starts from nothing where it cannot go on from the previous generation: other rules of
+    what is live, another version of Inlink, or a batch that was taken away.
     """
     batches = tuple(path.name for path in layout.batch_directories())
     number = max(layout.generation_numbers(), default=0) + 1
+    rules = (settings.failed_visits, settings.redirect_hops, __version__)
+    from_nothing = Plan(number, None, batches, batches, *rules)
     current = layout.current_number()
     if current is None:
-        return Plan(number, None, batches, batches, settings, __version__) if batches else None
+        return from_nothing if batches else None
     before = read_generation(layout, current).plan
-    folded = set(before.batches)
-    same = (before.settings, before.version) == (settings, __version__)
-    if not same or not folded <= set(batches):
-        return Plan(number, None, batches, batches, settings, __version__)
-    new = tuple(name for name in batches if name not in folded)
-    return Plan(number, current, batches, new, settings, __version__) if new else None
+    same_rules = (before.failed_visits, before.redirect_hops, before.version) == rules
+    if not same_rules or not set(before.batches) <= set(batches):
+        return from_nothing
+    new = tuple(sorted(set(batches) - set(before.batches)))
+    return Plan(number, current, batches, new, *rules) if new else None
 
 
 def read_generation(layout: Layout, number: int) -> Generation:

@@ -1,0 +1,69 @@
+# Everything a user or CI runs. `make demo` and `make test` need Python 3.11+ and make, nothing else.
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint bench clean
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
+INSTALLED := .venv/.installed
+INSTALLED_DEV := .venv/.installed-dev
+
+# The first Python 3.11 or newer; `make PYTHON=...` takes another.
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; \
+	done)
+
+help:
+	@echo "make install   make .venv from the lock file, with .venv/bin/inlink"
+	@echo "make demo      a small web, indexed and served (ONCE=1: end after the tour)"
+	@echo "make test      lint, types, import rules, tests"
+	@echo "make lint      all of these but the tests"
+	@echo "make bench     measure the hot paths"
+	@echo "make clean     remove .venv, caches and the demo's data"
+
+install: $(INSTALLED)
+
+demo: $(INSTALLED)
+	@$(BIN)/python -m demo.run $(if $(ONCE),--once)
+
+test: lint
+	@$(BIN)/python -m pytest
+
+lint: $(INSTALLED_DEV)
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(INSTALLED_DEV)
+	@for script in bench/[!_]*.py; do echo "== $$script" && $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis demo-data
+	find src tests bench demo -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements.txt pyproject.toml | .venv/bin/pip
+	@echo "Installing the packages of requirements.txt into .venv (the first time takes a minute or two)"
+	@$(PIP) install --no-compile --require-hashes -r requirements.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(INSTALLED_DEV): requirements-dev.txt $(INSTALLED)
+	@echo "Installing the tools of requirements-dev.txt into .venv"
+	@$(PIP) install --no-compile --require-hashes -r requirements-dev.txt
+	@touch $@
+
+# Debian and Ubuntu keep the part of Python that venv needs in a package of its own.
+.venv/bin/pip:
+	@test -n "$(PYTHON)" || { echo "Inlink needs Python 3.11 or newer, and finds none." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		package=$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "Installing $$package"; \
+			apt-get install -qq -y "$$package" >/dev/null || \
+			{ apt-get update -qq && apt-get install -qq -y "$$package" >/dev/null; }; \
+		else \
+			echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu:" >&2; \
+			echo "    sudo apt-get install $$package" >&2; exit 1; \
+		fi; }
+	@$(PYTHON) -m venv .venv

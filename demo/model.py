@@ -1,0 +1,145 @@
+"""What a web is made of: answers, visits to URLs in several crawls, and the backlinks that follow.
+
+``Web`` is filled by ``sites`` (the quiet majority) and ``stories`` (every kind of change); each of
+them says beside the visits which backlinks they make. Nothing of Inlink is used here.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+CRAWLS = (
+    datetime(2026, 9, 7, 6, tzinfo=UTC),
+    datetime(2026, 10, 5, 6, tzinfo=UTC),
+    datetime(2026, 11, 2, 6, tzinfo=UTC),
+)
+"""When the crawls begin: two over the whole web, and a third over the pages that changed."""
+
+PACE = timedelta(seconds=7)
+
+NETWORKS = (
+    "192.0.2",
+    "198.51.100",
+    "203.0.113",
+    *(f"198.18.{third}" for third in range(8)),
+)
+"""Addresses that are nobody's: documentation (RFC 5737) and benchmarking (RFC 2544)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server sent."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One fetch of one URL: it has an answer, or names a failure, or repeats an earlier visit."""
+
+    url: str
+    at: datetime
+    ip: str
+    answer: Answer | None = None
+    failure: str | None = None
+    repeats: "Visit | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backlink:
+    """One stretch of time that a backlink was live, as it must stand in the index."""
+
+    source: str
+    target: str
+    found: datetime
+    lost: datetime | None = None
+    reason: str | None = None
+    first_seen: datetime | None = None
+    """None: the same as *found*."""
+    link_type: str = "href"
+    element: str = "a"
+    anchor: str = ""
+    nofollow: bool = False
+    image_source: str | None = None
+    """None: not an image link."""
+
+
+class Web:
+    """Every visit of every crawl, and every backlink that is true after them."""
+
+    def __init__(self) -> None:
+        self.visits: tuple[list[Visit], ...] = tuple([] for _ in CRAWLS)
+        self.backlinks: list[Backlink] = []
+        self._addresses: dict[str, str] = {}
+
+    def visit(self, crawl: int, url: str, answer: Answer, *, days: int = 0) -> datetime:
+        """Visit *url* in crawl 1, 2 or 3, *days* after its first day; the time of the visit."""
+        return self._add(crawl, url, days, answer=answer)
+
+    def fail(self, crawl: int, url: str, failure: str, *, days: int = 0) -> datetime:
+        """A visit that got no answer, or was not made: *failure* says why (``dns``, ``robots``)."""
+        return self._add(crawl, url, days, failure=failure)
+
+    def repeat(self, crawl: int, url: str, earlier: datetime) -> datetime:
+        """A visit that got what the visit of the time *earlier* had got."""
+        repeated = next(visit for visits in self.visits for visit in visits if visit.at == earlier)
+        return self._add(crawl, url, 0, repeats=repeated)
+
+    def backlink(
+        self,
+        source: str,
+        target: str,
+        found: datetime,
+        lost: datetime | None = None,
+        reason: str | None = None,
+        *,
+        first_seen: datetime | None = None,
+        element: str = "a",
+        anchor: str = "",
+        nofollow: bool = False,
+        image_source: str | None = None,
+    ) -> None:
+        """State that *source* linked to *target* from *found* to *lost* (None: it still does)."""
+        link_type = "redirect" if element == "location" else "href"
+        self.backlinks.append(
+            Backlink(
+                source,
+                target,
+                found,
+                lost,
+                reason,
+                first_seen,
+                link_type,
+                element,
+                anchor,
+                nofollow,
+                image_source,
+            )
+        )
+
+    def _add(
+        self,
+        crawl: int,
+        url: str,
+        days: int,
+        *,
+        answer: Answer | None = None,
+        failure: str | None = None,
+        repeats: Visit | None = None,
+    ) -> datetime:
+        visits = self.visits[crawl - 1]
+        at = CRAWLS[crawl - 1] + PACE * len(visits) + timedelta(days=days)
+        visits.append(Visit(url, at, self._address(url), answer, failure, repeats))
+        return at
+
+    def _address(self, url: str) -> str:
+        """The address of a URL's host: every fourth host shares that of the host before it."""
+        host = urlsplit(url).hostname or ""
+        if host not in self._addresses:
+            number = len(self._addresses)
+            number -= number % 4 == 3
+            network = NETWORKS[number % len(NETWORKS)]
+            self._addresses[host] = f"{network}.{10 + number}"
+        return self._addresses[host]

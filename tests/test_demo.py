@@ -1,0 +1,174 @@
+"""The demo web through the real commands: the index must say what the demo web states as true."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pyarrow.parquet as pq
+import pytest
+from demo.model import Backlink
+from demo.run import MARK
+from demo.web import make_web, write_crawls
+from publicsuffixlist import PublicSuffixList
+
+ROOT = Path(__file__).parents[1]
+INLINK = Path(sys.executable).with_name("inlink")
+REASONS = {
+    "page_not_found",
+    "crawl_error",
+    "page_dropped",
+    "redirect",
+    "not_canonical",
+    "noindex",
+    "link_removed",
+    "broken_redirect",
+    "other",
+}
+"""All that the Backlinks API v1.0 has, get-new-lost-backlinks."""
+
+RESERVED = (".example", ".test", ".invalid", ".example.com", ".example.net", ".example.org")
+"""RFC 2606 and RFC 6761; ``example.edu`` is kept by its registry for the same use."""
+
+
+def inlink(*arguments: str | Path) -> None:
+    done = subprocess.run([INLINK, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def by_key(backlinks: Iterable[Backlink]) -> list[Backlink]:
+    return sorted(backlinks, key=lambda row: (row.source, row.target, row.link_type, row.found))
+
+
+@pytest.fixture(scope="module")
+def truth() -> list[Backlink]:
+    web = make_web()
+    return by_key(replace(row, first_seen=row.first_seen or row.found) for row in web.backlinks)
+
+
+@pytest.fixture(scope="module")
+def crawls(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return write_crawls(make_web(), tmp_path_factory.mktemp("crawls"))
+
+
+def all_at_once(crawls: list[Path], data: Path) -> None:
+    inlink("ingest", "--data", data, *crawls)
+    inlink("build", "--data", data)
+
+
+def the_second_crawl_late(crawls: list[Path], data: Path) -> None:
+    first, second, third = crawls
+    inlink("ingest", "--data", data, first, third)
+    inlink("build", "--data", data)
+    inlink("ingest", "--data", data, second)
+    inlink("build", "--data", data)
+
+
+@pytest.mark.parametrize("index", [all_at_once, the_second_crawl_late])
+def test_the_index_says_what_is_true(
+    index: Callable[[list[Path], Path], None],
+    crawls: list[Path],
+    truth: list[Backlink],
+    tmp_path: Path,
+) -> None:
+    index(crawls, tmp_path)
+    said = backlinks_of_current_generation(tmp_path)
+    assert [row for row in said if row not in truth] == []
+    assert [row for row in truth if row not in said] == []
+    assert said == truth
+
+
+def backlinks_of_current_generation(data: Path) -> list[Backlink]:
+    tables = data / "generations" / f"{int((data / 'CURRENT').read_text()):08d}" / "tables"
+    urls = pq.read_table(tables / "urls.parquet").to_pydict()
+    name = dict(zip(urls["url_id"], urls["url"], strict=True))
+    rows = pq.read_table(tables / "links.parquet").to_pylist()
+    assert all(row["image_source"] is not None for row in rows if row["image"])
+    return by_key(
+        Backlink(
+            name[row["source_id"]],
+            name[row["target_id"]],
+            row["found_at"],
+            row["lost_at"],
+            row["reason_lost"],
+            row["first_seen"],
+            row["link_type"],
+            row["element"],
+            row["anchor"],
+            row["nofollow"],
+            row["image_source"] if row["image"] else None,
+        )
+        for row in rows
+    )
+
+
+def test_the_demo_web_has_every_reason_on_some_thirty_sites(truth: list[Backlink]) -> None:
+    assert {row.reason for row in truth} == {*REASONS, None}
+    suffixes = PublicSuffixList()
+    hosts = {urlsplit(visit.url).hostname or "" for crawl in make_web().visits for visit in crawl}
+    assert 30 <= len({suffixes.privatesuffix(host) for host in hosts}) <= 40
+
+
+def test_no_host_of_the_demo_web_can_be_real() -> None:
+    web = make_web()
+    urls = [visit.url for crawl in web.visits for visit in crawl]
+    urls += [url for row in web.backlinks for url in (row.source, row.target)]
+    for url in urls:
+        host = f".{urlsplit(url).hostname}"
+        assert host.endswith((*RESERVED, ".example.edu")), url
+
+
+def test_the_crawl_files_are_the_same_in_every_run(crawls: list[Path], tmp_path: Path) -> None:
+    again = write_crawls(make_web(), tmp_path)
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in crawls]
+
+
+def test_the_tour_asks_every_command_and_ends(tmp_path: Path) -> None:
+    left = tmp_path / "left-by-an-earlier-demo"
+    for path in (left, tmp_path / MARK):
+        path.touch()
+    done = tour(tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not left.exists()
+    answers = answers_by_command(done.stdout)
+    assert [(command, *answer) for command, answer in answers.items()] == [
+        ("get-metrics", "metrics"),
+        ("get-inlink-rank", "pages"),
+        ("get-backlinks", "backlinks"),
+        ("get-refdomains", "refdomains"),
+        ("get-raw-backlinks", "backlinks", "next"),
+    ]
+    assert len(answers["get-backlinks"]["backlinks"]) == 2
+
+
+def test_the_tour_deletes_nothing_that_it_did_not_make(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("Dear reader")
+    done = tour(tmp_path)
+    assert done.returncode != 0
+    assert "was not made by the demo" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def tour(directory: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "demo.run", "--once", "--directory", directory],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def answers_by_command(output: str) -> dict[str, dict[str, list[object]]]:
+    """What follows each ``curl`` line, up to the next question."""
+    answers = {}
+    for part in output.split("curl '")[1:]:
+        url, _, rest = part.partition("'\n")
+        answers[urlsplit(url).path.rsplit("/", 1)[-1]] = json.loads(rest.partition("\n# ")[0])
+    return answers

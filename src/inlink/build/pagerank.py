@@ -21,7 +21,7 @@ Stopping bound: a step brings the L1 distance to the solution x* down to d times
     ||x_new - x*|| <= d / (1 - d) * ||x_new - x_old||        (D counts as one more entry)
 
 As the start is at most 2 away from x*, k steps leave at most 2 d^k. The iteration ends when the
-smaller of the two bounds is at most the tolerance: after log(tolerance / 2) / log(d) steps or fewer,
+smaller of the two bounds is at most the tolerance: after log(tolerance / 2) / log(d) steps at most,
 174 as it is set here.
 
 Memory: the matrix is 0 and 1, the weights being in the vector, divided by out(u) before each

@@ -135,6 +135,22 @@ CASES: dict[str, Case] = {
             (page("first"), target("first"), "href", 0, None, None),
         ],
     ),
+    "a copy that names the original as its canonical": (
+        [
+            Visit(
+                "https://mirror.example/",
+                1,
+                "unchanged",
+                digest="sha1:A",
+                refers_to=page("original"),
+            ),
+            linked("original", 0, target("original"), digest="sha1:A", canonical=page("original")),
+        ],
+        [
+            ("https://mirror.example/", page("original"), "href", 1, None, None),
+            (page("original"), target("original"), "href", 0, None, None),
+        ],
+    ),
     "a redirect chain": (
         [
             Visit("http://chain-a.example/", 0, "redirect", redirect="http://chain-b.example/"),

@@ -1,0 +1,73 @@
+"""Progress of long work: a bar with rate and time left on a terminal, else a line now and then."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+LINE_INTERVAL = 5.0
+"""Seconds between two lines where there is no terminal."""
+
+
+class Meter(Protocol):
+    """Is told how much of the work is done."""
+
+    def __call__(self, done: int, text: str = "") -> None:
+        """*done* of the total; *text* says what else is to be known."""
+
+
+@contextmanager
+def bytes_progress(title: str, total: int | None) -> Iterator[Meter]:
+    """Show the progress of work on *total* bytes (None: not known), on standard error."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with _bar(console) as progress:
+            task = progress.add_task(title, total=total, note="")
+            yield lambda done, text="": progress.update(task, completed=done, note=text)
+    else:
+        yield _Lines(title, total)
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=console,
+        transient=True,
+    )
+
+
+class _Lines:
+    def __init__(self, title: str, total: int | None) -> None:
+        self._title = title
+        self._total = total
+        self._start = self._last = time.monotonic()
+
+    def __call__(self, done: int, text: str = "") -> None:
+        now = time.monotonic()
+        if now - self._last < LINE_INTERVAL:
+            return
+        self._last = now
+        rate = done / (now - self._start)
+        parts = [f"{self._title}: {done / 1e6:,.1f} MB"]
+        if self._total:
+            parts[0] += f" of {self._total / 1e6:,.1f} MB ({done / self._total:.0%})"
+        parts.append(f"{rate / 1e6:,.1f} MB/s")
+        if self._total and rate:
+            parts.append(f"{max(self._total - done, 0) / rate:,.0f} s left")
+        click.echo(", ".join([*parts, text] if text else parts), err=True)

@@ -1,0 +1,1 @@
+"""Crawl files in, batches of observations out: ``docs/data-model.md``, "A batch"."""

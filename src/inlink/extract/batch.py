@@ -1,0 +1,143 @@
+"""A batch on disk: the observations of one crawl file, as ``docs/data-model.md`` has them.
+
+In: observations, one after the other. Out: a directory with ``visits.parquet``, ``links.parquet``,
+``urls.parquet`` and, last, ``batch.json``. Rows are written in groups, so memory does not grow with
+the file.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from inlink.extract.observe import Observation
+from inlink.extract.source import Source
+from inlink.store.settings import Settings
+from inlink.store.tables import LINKS, URLS, VISITS
+from inlink.urls.describe import UrlRow
+
+GROUP_ROWS = 1 << 16
+"""Rows of a Parquet row group, about."""
+
+DESCRIPTION = "batch.json"
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """``batch.json``: where a batch is from, and what is in it."""
+
+    source: Source
+    size: int
+    """Of the crawl file, bytes."""
+    sha256: str
+    """Of the bytes of the crawl file."""
+    settings: str
+    """Fingerprint of the settings that decide what is extracted."""
+    inlink: str
+    """Version that wrote it."""
+    records: dict[str, int]
+    """Records of the file by type."""
+    visits: int
+    pages: int
+    """Visits that answered with HTML."""
+    links: int
+    urls: int
+    problems: dict[str, int]
+    """What was wrong with the file, by kind."""
+
+
+def fingerprint(settings: Settings) -> str:
+    """Of the settings that decide what is extracted."""
+    decisive = (settings.drop_parameters, settings.robot_name)
+    return hashlib.sha256(msgspec.json.encode(decisive)).hexdigest()[:16]
+
+
+def batch_name(digest: bytes, settings: str) -> str:
+    """The name of the batch of a file with this SHA-256 digest, under settings so fingerprinted."""
+    return hashlib.sha256(digest + settings.encode()).hexdigest()[:32]
+
+
+def read_batch(directory: Path) -> Batch:
+    """The ``batch.json`` of a batch.
+
+    Raises:
+        msgspec.DecodeError: it is not one.
+    """
+    return msgspec.json.decode((directory / DESCRIPTION).read_bytes(), type=Batch)
+
+
+class BatchWriter:
+    """Writes the tables of a batch into a directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._visits = _TableWriter(directory / "visits.parquet", VISITS)
+        self._links = _TableWriter(directory / "links.parquet", LINKS)
+        self._urls = _TableWriter(directory / "urls.parquet", URLS)
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Visits, links and URLs up to now."""
+        return self._visits.rows, self._links.rows, self._urls.rows
+
+    def add(self, observation: Observation) -> None:
+        """Add a visit and its links."""
+        visit, links = observation
+        self._visits.add([visit])
+        if links:
+            columns = list(zip(*links, strict=True))
+            self._links.add_columns([[visit.visit_id] * len(links), *columns])
+
+    def add_urls(self, rows: list[UrlRow]) -> None:
+        """Add URLs, and empty the list of them."""
+        self._urls.add(rows)
+        rows.clear()
+
+    def close(self) -> None:
+        """Write what is left; the files are whole then."""
+        for table in (self._visits, self._links, self._urls):
+            table.close()
+
+
+class _TableWriter:
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.rows = 0
+        self._schema = schema
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+        self._columns: list[list[Any]] = [[] for _ in schema]
+
+    def add(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        if rows:
+            self.add_columns(list(zip(*rows, strict=True)))
+
+    def add_columns(self, columns: Iterable[Sequence[Any]]) -> None:
+        for own, added in zip(self._columns, columns, strict=True):
+            own.extend(added)
+        if len(self._columns[0]) >= GROUP_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        self.rows += len(self._columns[0])
+        arrays = [
+            pa.array(column, field.type)
+            for column, field in zip(self._columns, self._schema, strict=True)
+        ]
+        self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
+        for column in self._columns:
+            column.clear()
+
+    def close(self) -> None:
+        if self._columns[0]:
+            self._flush()
+        self._writer.close()
+
+
+@contextlib.contextmanager
+def writing(directory: Path) -> Iterator[BatchWriter]:
+    """A writer into *directory*, closed at the end."""
+    writer = BatchWriter(directory)
+    with contextlib.closing(writer):
+        yield writer

@@ -1,0 +1,131 @@
+"""Decompressed bytes of a crawl file, in stretches that damage does not interrupt.
+
+In: a crawl file and where to begin. Out: stretches; each is an iterator of pieces, a piece being
+the offset in the file and the bytes. The offset is that of the gzip member the bytes are from; in a
+file that is not compressed, their own. A stretch ends where the file does or where data is damaged;
+the next one begins at the next gzip member (RFC 1952) that can be read.
+"""
+
+import zlib
+from collections.abc import Callable, Iterator
+
+from fastwarc import Lz4Reader, ZstdReader
+
+from inlink.extract.problems import Problems
+from inlink.extract.source import HashingFile
+
+Piece = tuple[int, bytes]
+
+PIECE = 1 << 18
+_INPUT = 1 << 16
+_SMALL = 1 << 10  # what is lost before damage, at most
+_GZIP = b"\x1f\x8b"
+_MEMBER = b"\x1f\x8b\x08"  # with the only compression method there is
+_MAGIC = {b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4"}
+
+
+def compression_of(file: HashingFile) -> str:
+    """gzip, zstd, lz4 or none, by the first bytes; *file* is then at its beginning."""
+    start = file.read(4)
+    file.seek(0)
+    if start.startswith(_GZIP):
+        return "gzip"
+    if start[1:] == b"\x2a\x4d\x18" and 0x50 <= start[0] <= 0x5F:
+        return "zstd"  # a skippable frame: the dictionary of the WARC files of Archive Team
+    return _MAGIC.get(start, "none")
+
+
+def stretches(
+    file: HashingFile, compression: str, start: int, problems: Problems
+) -> Iterator[Iterator[Piece]]:
+    """The stretches of *file* from *start* on; each has to be read to its end before the next."""
+    if compression == "gzip":
+        return _gzip_stretches(file, start, problems)
+    file.seek(start)
+    if compression == "none":
+        return iter([_plain(file)])
+    reader = ZstdReader(file) if compression == "zstd" else Lz4Reader(file)
+    return iter([_frames(reader, problems)])
+
+
+def _plain(file: HashingFile) -> Iterator[Piece]:
+    while True:
+        offset = file.tell()
+        data = file.read(PIECE)
+        if not data:
+            return
+        yield offset, data
+
+
+def _frames(reader: ZstdReader | Lz4Reader, problems: Problems) -> Iterator[Piece]:
+    while True:
+        try:
+            data = reader.read(_SMALL)
+        except (OSError, ValueError):
+            problems["compression_damaged"] += 1
+            return
+        if not data:
+            return
+        yield reader.frame_start_position() or 0, data
+
+
+def _gzip_stretches(file: HashingFile, start: int, problems: Problems) -> Iterator[Iterator[Piece]]:
+    position: int | None = start
+    damage: list[int] = []
+    while position is not None:
+        damage.clear()
+        before = position
+        try:
+            file.seek(position)
+            yield _gzip_members(file, damage.append)
+            position = None
+            if damage:
+                position = _next_member(file, damage[0] + 1)
+        except OSError:
+            problems["not_seekable"] += 1
+            return
+        if damage and (damage[0] > before or before == start or position is None):
+            problems["gzip_damaged"] += 1
+
+
+def _gzip_members(file: HashingFile, damaged: Callable[[int], None]) -> Iterator[Piece]:
+    """Pieces up to the end or to damage; *damaged* is told where the damaged member begins."""
+    member = file.tell()
+    data = b""
+    inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    started = False
+    while data := data or file.read(_INPUT):
+        if not started and not (data := data.lstrip(b"\0")):
+            continue  # tapes and disks pad with zeros
+        if not started:
+            member = file.tell() - len(data)
+            started = True
+        try:
+            piece = inflate.decompress(data, PIECE)
+        except zlib.error:
+            damaged(member)
+            return
+        if piece:
+            yield member, piece
+        data = inflate.unconsumed_tail
+        if inflate.eof:
+            data = inflate.unused_data
+            inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            started = False
+    if started:
+        if rest := inflate.flush():
+            yield member, rest
+        damaged(member)
+
+
+def _next_member(file: HashingFile, position: int) -> int | None:
+    """Where from *position* on a gzip member seems to begin."""
+    file.seek(position)
+    window = b""
+    while data := file.read(_INPUT):
+        window += data
+        found = window.find(_MEMBER)
+        if found >= 0:
+            return file.tell() - len(window) + found
+        window = window[-2:]
+    return None

@@ -1,0 +1,95 @@
+"""Where to cut a page off that is built to keep a parser busy for hours.
+
+The HTML parsing rules take time that grows with the depth of the open elements, for every tag, and
+copy every formatting element that was left open (``<font>``) into each new block. A page of ten
+megabytes can make that quadratic. Browsers limit the depth (Chromium: 512); here the page ends
+where the work, roughly reckoned from its tags alone, would exceed a limit.
+"""
+
+import re
+from collections.abc import Iterator
+
+MANY_TAGS = 10_000
+"""Pages with fewer tags than this cannot cost much, and are not looked at."""
+
+MAX_DEPTH = 1000
+"""Elements that may be open at one place."""
+
+MAX_ATTRIBUTES = 2000
+"""Attributes that a tag may have; each is compared with all before it."""
+
+MAX_COPIES = 5_000_000
+"""Formatting elements that may be copied into blocks."""
+
+_TAG = rb"<(?P<end>/?)(?P<name>[a-z][^\s/>]*)(?:[^>\"']++|\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z))*+"
+_START_TAG = re.compile(_TAG, re.I)
+_TOKEN = re.compile(
+    rb"<!--.*?(?:-->|\Z)"
+    rb"|<(?P<raw>script|style|textarea|title|xmp|iframe|noembed|noframes)\b.*?(?:</(?P=raw)|\Z)"
+    rb"|" + _TAG,
+    re.I | re.S,
+)
+_QUOTED = re.compile(rb"\"[^\"]*+\"?|'[^']*+'?")
+_LONG_TAG = 2 * MAX_ATTRIBUTES
+_FORMATTING = frozenset(b"b big code em font i nobr s small strike strong tt u".split())
+_NEVER_DEEP = frozenset(  # void, or closed by the next one of their kind
+    b"area base br col embed hr img input link meta param source track wbr a p li dt dd option"
+    b" optgroup tr td th thead tbody tfoot caption colgroup rb rt rp rtc html head body".split()
+)
+
+
+def cut_position(page: bytes) -> int | None:
+    """Where *page* has to be cut off; None if it need not be."""
+    if len(page) < _LONG_TAG:
+        return None
+    if page.count(b"<") >= MANY_TAGS or _may_have_long_tag(page):
+        return _costly_position(page)
+    return None
+
+
+def _may_have_long_tag(page: bytes) -> bool:
+    """Whether something looks like a tag with too many attributes; it may be in a script."""
+    tags = (_START_TAG.match(page, begin) for begin in _long_gaps(page))
+    return any(tag is not None and _has_many_attributes(tag) for tag in tags)
+
+
+def _long_gaps(page: bytes) -> Iterator[int]:
+    """Where there is a ``<``, and no other for as long as a long tag."""
+    begin = page.find(b"<")
+    while begin >= 0:
+        last = page.rfind(b"<", begin + 1, begin + _LONG_TAG)
+        if last < 0:
+            yield begin
+            last = page.find(b"<", begin + _LONG_TAG)
+        begin = last
+
+
+def _costly_position(page: bytes) -> int | None:
+    still_open: dict[bytes, int] = {}
+    depth = formatting = copies = 0
+    for token in _TOKEN.finditer(page):
+        name = token["name"]
+        if name is None:
+            continue
+        name = name.lower()
+        if token["end"]:
+            if still_open.get(name):
+                still_open[name] -= 1
+                depth -= 1
+                formatting -= name in _FORMATTING
+        elif name in _NEVER_DEEP:
+            copies += formatting
+        else:
+            still_open[name] = still_open.get(name, 0) + 1
+            depth += 1
+            formatting += name in _FORMATTING
+            copies += formatting
+        if depth > MAX_DEPTH or copies > MAX_COPIES or _has_many_attributes(token):
+            return token.start()
+    return None
+
+
+def _has_many_attributes(token: re.Match[bytes]) -> bool:
+    if token["name"] is None or token.end() - token.start() < _LONG_TAG:
+        return False
+    return len(_QUOTED.sub(b" ", token[0]).split()) > MAX_ATTRIBUTES

@@ -1,0 +1,120 @@
+"""One crawl file in, one batch out.
+
+The batch is written into a directory of its own and takes its place when it is whole, under a name
+that follows from the bytes of the file and the settings: the same file again changes nothing.
+"""
+
+import secrets
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from inlink import __version__
+from inlink.extract.batch import DESCRIPTION, Batch, batch_name, fingerprint, writing
+from inlink.extract.captures import Capture, capture_of
+from inlink.extract.framing import Record
+from inlink.extract.observe import HTML_TYPES, Observer
+from inlink.extract.problems import Problems
+from inlink.extract.records import read_records
+from inlink.extract.source import HashingFile, Source
+from inlink.extract.urlbook import UrlBook
+from inlink.extract.wat import is_wat, wat_capture
+from inlink.store.layout import Layout, publish_directory, write_atomically
+from inlink.store.settings import Settings
+
+TEMPORARY = ".ingest-"
+"""How the names of directories begin that are being written into."""
+
+
+class NotACrawlError(ValueError):
+    """The file has no record of a crawl; the message says so."""
+
+
+class Extraction(msgspec.Struct, frozen=True):
+    """What came of a crawl file: its batch, and whether that was not there before."""
+
+    batch: Batch
+    is_new: bool
+
+
+def extract(
+    source: Source,
+    layout: Layout,
+    settings: Settings,
+    progress: Callable[[int], None] | None = None,
+) -> Extraction:
+    """Read *source* into a batch; *progress* is told how many bytes of it are read.
+
+    Raises:
+        NotACrawlError: the file is none.
+        OSError: the file cannot be read, or the batch not be written.
+    """
+    layout.batches.mkdir(parents=True, exist_ok=True)
+    temporary = layout.batches / f"{TEMPORARY}{secrets.token_hex(8)}"
+    temporary.mkdir()
+    try:
+        with HashingFile(source.url, progress) as file:
+            batch, name = _write(source, file, temporary, settings)
+        write_atomically(temporary / DESCRIPTION, msgspec.json.format(msgspec.json.encode(batch)))
+        return Extraction(batch, publish_directory(temporary, layout.batches / name))
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write(
+    source: Source, file: HashingFile, directory: Path, settings: Settings
+) -> tuple[Batch, str]:
+    problems: Problems = Counter()
+    records: Counter[str] = Counter()
+    book = UrlBook(settings.drop_parameters)
+    observer = Observer(source.name, settings.robot_name, book, problems)
+    pages = 0
+    with writing(directory) as writer:
+        for capture in _captures(read_records(file, problems), problems, records):
+            observation = observer.observe(capture)
+            if observation is not None:
+                pages += observation.visit.content_type in HTML_TYPES
+                writer.add(observation)
+                writer.add_urls(book.new)
+    size, digest = file.finish()
+    if not records:
+        raise NotACrawlError(
+            f"{source.url}: {'is empty' if not size else 'has no record of a crawl'};"
+            " expected a WARC, ARC or WAT file, plain or compressed with gzip, zstd or lz4"
+        )
+    visits, links, urls = writer.counts
+    decisive = fingerprint(settings)
+    batch = Batch(
+        source=source,
+        size=size,
+        sha256=digest.hex(),
+        settings=decisive,
+        inlink=__version__,
+        records=dict(sorted(records.items())),
+        visits=visits,
+        pages=pages,
+        links=links,
+        urls=urls,
+        problems=dict(sorted(problems.items())),
+    )
+    return batch, batch_name(digest, decisive)
+
+
+def _captures(
+    records: Iterator[Record], problems: Problems, types: Counter[str]
+) -> Iterator[Capture]:
+    for record in records:
+        types[record.type] += 1
+        read = wat_capture if is_wat(record) else capture_of
+        capture = read(record, problems)
+        if capture is not None:
+            yield capture
+
+
+def clean_up(layout: Layout) -> None:
+    """Remove what extractions that were killed have left; none may be running."""
+    for path in layout.batches.glob(f"{TEMPORARY}*"):
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,126 @@
+"""Many crawl files into batches, over the cores of the machine.
+
+In: paths and fsspec URLs. Out: a `Summary`. Whatever happens to one file, the others go on; run
+again, the same call does what is left.
+"""
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+
+import msgspec
+
+from inlink.extract.batch import Batch, fingerprint, read_batch
+from inlink.extract.extraction import Extraction, clean_up, extract
+from inlink.extract.pool import Pool, Progress
+from inlink.extract.source import Source, find
+from inlink.store.layout import BusyError, Layout, locked
+from inlink.store.settings import Settings
+
+Report = Callable[[Source, int], None]
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A file, or a pattern that names none, that could not be read, and why."""
+
+    name: str
+    reason: str
+
+
+class Summary(msgspec.Struct):
+    """What an ingest did."""
+
+    new: list[Batch] = []
+    known: int = 0
+    """Files whose batch was there before."""
+    failures: list[Failure] = []
+
+    @property
+    def records(self) -> Counter[str]:
+        """Records of the new batches, by type."""
+        return _total(batch.records for batch in self.new)
+
+    @property
+    def problems(self) -> Counter[str]:
+        """Problems of the new batches, by kind."""
+        return _total(batch.problems for batch in self.new)
+
+
+def _total(counts: Iterable[dict[str, int]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return total
+
+
+def sources_of(patterns: Iterable[str], summary: Summary) -> list[Source]:
+    """The files that *patterns* name, each once, the biggest first; failures go to *summary*."""
+    found: dict[str, Source] = {}
+    for pattern in patterns:
+        try:
+            found.update((source.url, source) for source in find(pattern))
+        except (OSError, ValueError) as error:
+            summary.failures.append(Failure(pattern, str(error) or type(error).__name__))
+    return sorted(found.values(), key=lambda source: (-(source.size or 0), source.url))
+
+
+def ingest(
+    sources: list[Source],
+    layout: Layout,
+    settings: Settings,
+    processes: int,
+    summary: Summary,
+    report: Report,
+) -> None:
+    """Read *sources* into batches of *layout*, in *processes* at once.
+
+    Files that were read before, and did not change since, are not read again. *report* is told of
+    each file how many of its bytes are done; at its end, all of them.
+    """
+    layout.batches.mkdir(parents=True, exist_ok=True)
+    with _sharing(layout):
+        known = known_sources(layout, settings)
+        fresh = [source for source in sources if not (source.stamp and source in known)]
+        summary.known += len(sources) - len(fresh)
+        for source in sources:
+            if source.stamp and source in known:
+                report(source, source.size or 0)
+        if not fresh:
+            return
+        work = functools.partial(_extract, layout=layout, settings=settings)
+        with Pool[Source, Extraction](min(processes, len(fresh)), work) as pool:
+            for source, result in pool.run(fresh, report):
+                report(source, source.size or 0)
+                _note(source, result, summary)
+
+
+def _extract(source: Source, progress: Progress, layout: Layout, settings: Settings) -> Extraction:
+    return extract(source, layout, settings, progress)
+
+
+def _note(source: Source, result: Extraction | Exception, summary: Summary) -> None:
+    if isinstance(result, Exception):
+        reason = str(result) or type(result).__name__
+        summary.failures.append(Failure(source.url, reason.removeprefix(f"{source.url}: ")))
+    elif result.is_new:
+        summary.new.append(result.batch)
+    else:
+        summary.known += 1
+
+
+def known_sources(layout: Layout, settings: Settings) -> set[Source]:
+    """The files that the batches of *layout* were read from under the same settings."""
+    decisive = fingerprint(settings)
+    batches = map(read_batch, layout.batch_directories())
+    return {batch.source for batch in batches if batch.settings == decisive}
+
+
+@contextmanager
+def _sharing(layout: Layout) -> Iterator[None]:
+    """Hold the batches together with other ingests; the only one clears up what was left behind."""
+    lock = layout.batches / ".lock"
+    with suppress(BusyError), locked(lock):
+        clean_up(layout)
+    with locked(lock, shared=True):
+        yield

@@ -1,0 +1,22 @@
+"""How much of one record, one body and one page is read: absurd ones cost no more than this."""
+
+MAX_BLOCK_BYTES = 16 << 20
+"""Bytes of a record's block (HTTP header and body as sent) that are kept; the rest is skipped."""
+
+MAX_HEADER_BYTES = 64 << 10
+"""Bytes that the header of a record, or an HTTP header, may have."""
+
+MAX_BODY_BYTES = 10 << 20
+"""Bytes of a body that are read, after its Content-Encoding is undone."""
+
+MAX_LINKS = 50_000
+"""Links that one page may have."""
+
+MAX_ANCHOR = 2048
+"""Characters that an anchor text, an ``alt`` or a ``rel`` may have."""
+
+MAX_TITLE = 1024
+"""Characters that a title may have."""
+
+MAX_ROBOTS = 1024
+"""Characters that the robots directives of a page may have."""

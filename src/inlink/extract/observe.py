@@ -1,0 +1,274 @@
+"""What a visit saw: rows of the tables ``visits`` and ``links`` (``docs/data-model.md``).
+
+In: captures. Out: observations, and in the `UrlBook` the URLs that they name.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+import xxhash
+
+from inlink.extract.captures import Capture
+from inlink.extract.encoding import page_text
+from inlink.extract.headers import canonical_link
+from inlink.extract.html import Page, read_page
+from inlink.extract.http import Response, decoded_body, field
+from inlink.extract.problems import Problems
+from inlink.extract.robots import Directives, directives_for, is_robots_name, normalised
+from inlink.extract.urlbook import Resolver, UrlBook
+from inlink.urls.canonical import canonical_url
+from inlink.urls.describe import UrlRow
+
+REDIRECTS = frozenset((301, 302, 303, 307, 308))
+POLICY = frozenset(("robots", "robots.txt", "robotstxt", "robots_txt", "blocked", "excluded"))
+"""Causes of a failed fetch that say policy forbade it."""
+
+HTML_TYPES = frozenset(("text/html", "application/xhtml+xml"))
+_MEDIA_TYPE = re.compile(r"\s*([\w!#$&^.+-]+/[\w!#$&^.+*-]+)")
+_UNKNOWN_TYPES = frozenset(("unknown/unknown", "application/unknown", "*/*", "no-type"))
+_HTML_BEGIN = re.compile(  # https://mimesniff.spec.whatwg.org/#identifying-a-resource-with-an-unknown-mime-type
+    rb"(?:\xef\xbb\xbf)?[\t\n\x0c\r ]*<(?:!--|(?:!doctype html|html|head|script|iframe|h1|div|font"
+    rb"|table|a|style|title|b|body|br|p)[ >])",
+    re.I,
+)
+
+
+class VisitRow(NamedTuple):
+    """A row of the table ``visits``; the fields are its columns, in their order."""
+
+    visit_id: int
+    url_id: int
+    domain_id: int
+    visited_at: int
+    outcome: str
+    status: int | None
+    failure: str | None
+    ip: str | None
+    content_type: str | None
+    title: str
+    robots: str
+    canonical_url: str | None
+    base_url: str | None
+    redirect_url: str | None
+    original_url: str | None
+    payload_digest: str | None
+    refers_to_id: int | None
+    truncated: bool
+    file: str
+    offset: int
+
+
+class LinkRow(NamedTuple):
+    """A row of the table ``links``, but for its first column, the visit."""
+
+    position: int
+    element: str
+    target_id: int
+    target_domain_id: int
+    anchor: str
+    rel: str
+    nofollow: bool
+    image: bool
+    image_source: str | None
+    alt: str | None
+
+
+class Observation(NamedTuple):
+    """What one visit saw."""
+
+    visit: VisitRow
+    links: list[LinkRow]
+
+
+class _Content(NamedTuple):
+    """What a page says, with its URLs resolved."""
+
+    is_html: bool
+    content_type: str | None
+    title: str
+    robots: str
+    directives: Directives
+    canonical: UrlRow | None
+    base_url: str | None
+    links: list[LinkRow]
+    truncated: bool
+
+
+class Observer:
+    """Observes the visits of one crawl file, called *file*."""
+
+    def __init__(self, file: str, robot_name: str, book: UrlBook, problems: Problems) -> None:
+        self._file = file
+        self._robot_name = robot_name.lower()
+        self._book = book
+        self._problems = problems
+
+    def observe(self, capture: Capture) -> Observation | None:
+        """What the visit saw; None if the URL it names is no valid one."""
+        page = self._book.row(capture.uri)
+        address = canonical_url(capture.uri)
+        if page is None or address is None:
+            return None
+        content = self._content(capture, page, address)
+        redirect = self._redirect(capture, address)
+        outcome = outcome_of(capture, page, content, redirect)
+        links = self._links(content, redirect)
+        refers_to = None
+        if outcome == "unchanged":
+            refers_to = (capture.refers_to and self._book.row(capture.refers_to)) or page
+        visit = VisitRow(
+            visit_id=0,
+            url_id=page.url_id,
+            domain_id=page.domain_id,
+            visited_at=capture.time,
+            outcome=outcome,
+            status=capture.status,
+            failure=capture.failure,
+            ip=capture.ip,
+            content_type=content.content_type,
+            title=content.title,
+            robots=content.robots,
+            canonical_url=content.canonical.url if content.canonical else None,
+            base_url=content.base_url,
+            redirect_url=redirect.url if redirect else None,
+            original_url=capture.uri if capture.uri != page.url else None,
+            payload_digest=capture.digest,
+            refers_to_id=refers_to.url_id if refers_to else None,
+            truncated=capture.truncated or content.truncated,
+            file=self._file,
+            offset=capture.offset,
+        )
+        return Observation(visit._replace(visit_id=visit_id(visit, links)), links)
+
+    def _content(self, capture: Capture, page: UrlRow, address: str) -> _Content:
+        body, cut = b"", False
+        if capture.kind == "response" and capture.page is None:
+            response = Response(capture.status or 0, capture.fields, capture.body)
+            body, cut = decoded_body(response, self._problems)
+        named_type = field(capture.fields, "content-type")
+        content_type = media_type(named_type, body)
+        is_html = content_type in HTML_TYPES
+        read, encoding = capture.page or Page(), "utf-8"
+        if is_html and body:
+            text = page_text(body, named_type, self._problems)
+            read, encoding = read_page(text.utf8, self._problems), text.encoding
+        elif not is_html:
+            read = Page()
+        tags = [value for name, value in capture.fields if name == "x-robots-tag"]
+        metas = (meta for meta in read.robots if is_robots_name(meta[0].lower(), self._robot_name))
+        robots = normalised(metas, tags)
+        directives = directives_for(robots, self._robot_name)
+        base = (read.base and canonical_url(read.base, address)) or address
+        resolver = self._book.resolver(base, encoding)
+        return _Content(
+            is_html=is_html,
+            content_type=content_type,
+            title=read.title,
+            robots=robots,
+            directives=directives,
+            canonical=self._canonical(capture, read, resolver, address),
+            base_url=base if base != address else None,
+            links=list(_element_links(read, resolver, directives.nofollow)),
+            truncated=cut or read.truncated,
+        )
+
+    def _canonical(
+        self, capture: Capture, read: Page, resolver: Resolver, address: str
+    ) -> UrlRow | None:
+        found = resolver.row(read.canonical) if read.canonical else None
+        if found is None:
+            header = canonical_link(value for name, value in capture.fields if name == "link")
+            found = self._book.row(header, address) if header else None
+        return found
+
+    def _redirect(self, capture: Capture, address: str) -> UrlRow | None:
+        location = field(capture.fields, "location")
+        if capture.status not in REDIRECTS or not location:
+            return None
+        return self._book.row(location, address)
+
+    def _links(self, content: _Content, redirect: UrlRow | None) -> list[LinkRow]:
+        nofollow = content.directives.nofollow
+        first = []
+        if content.canonical:
+            first.append(_page_link("canonical", content.canonical, "canonical", nofollow))
+        if redirect:
+            first.append(_page_link("location", redirect, "", nofollow))
+        return first + content.links
+
+
+def _page_link(element: str, target: UrlRow, rel: str, nofollow: bool) -> LinkRow:
+    return LinkRow(
+        -1, element, target.url_id, target.domain_id, "", rel, nofollow, False, None, None
+    )
+
+
+def _element_links(page: Page, resolver: Resolver, nofollow: bool) -> Iterator[LinkRow]:
+    position = 0
+    for element, href, anchor, rel, image, source, alt in page.links:
+        target = resolver.row(href)
+        if target is not None:
+            yield LinkRow(
+                position,
+                element,
+                target.url_id,
+                target.domain_id,
+                anchor,
+                rel,
+                nofollow or "nofollow" in rel.split(),
+                image,
+                resolver.address(source) if source else None,
+                alt,
+            )
+            position += 1
+
+
+def outcome_of(capture: Capture, page: UrlRow, content: _Content, redirect: UrlRow | None) -> str:
+    """What the visit means for the page: the table of outcomes in ``docs/data-model.md``.
+
+    A revisit record has no content of its own, but the header that it may have is its own: one that
+    answers by its status alone, such as a redirect, is judged by that.
+    """
+    status = capture.status
+    if capture.kind == "failure":
+        return "page_dropped" if capture.failure in POLICY else "failed"
+    if status == 304 or (capture.kind == "revisit" and (status is None or status < 300)):
+        return "unchanged"
+    if status is None or status >= 400 or status < 100:
+        return "page_not_found" if status in (404, 410) else "failed"
+    if status >= 300:
+        return "redirect" if redirect else "broken_redirect"
+    if status != 200 or not content.is_html:
+        return "other"
+    if content.directives.noindex:
+        return "noindex"
+    if content.canonical and not is_same_page(content.canonical.url, page.url):
+        return "not_canonical"
+    return "ok"
+
+
+def is_same_page(one: str, other: str) -> bool:
+    """Whether two canonical URLs differ in no more than scheme, ``www.`` and a trailing slash."""
+    return _essence(one) == _essence(other)
+
+
+def _essence(url: str) -> tuple[str, str, str]:
+    address, mark, query = url.partition("://")[2].removeprefix("www.").partition("?")
+    return address.removesuffix("/"), mark, query
+
+
+def media_type(content_type: str | None, body: bytes) -> str | None:
+    """The media type that a Content-Type names; where it names none, HTML if *body* begins so."""
+    match = _MEDIA_TYPE.match(content_type or "")
+    named = match[1].lower()[:128] if match else None
+    if named is None or named in _UNKNOWN_TYPES:
+        return "text/html" if _HTML_BEGIN.match(body) else named
+    return named
+
+
+def visit_id(visit: VisitRow, links: list[LinkRow]) -> int:
+    """XXH3-64 of what the visit saw, signed; where the record lies is not in it."""
+    digest = xxhash.xxh3_64_intdigest(msgspec.msgpack.encode((visit[1:-2], links)))
+    return digest - (1 << 64) if digest >> 63 else digest

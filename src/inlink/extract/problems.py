@@ -1,0 +1,30 @@
+"""What was wrong with a crawl file, counted by kind.
+
+A kind is a short name, such as ``gzip_damaged``. `KINDS` has them all, with the words they are
+reported in.
+"""
+
+from collections import Counter
+
+Problems = Counter[str]
+
+KINDS = {
+    "gzip_damaged": "damaged gzip data passed over",
+    "compression_damaged": "damaged zstd or lz4 data; the rest of the file is lost",
+    "not_seekable": "damage in a stream that cannot be read again; the rest of the file is lost",
+    "garbage": "stretches of bytes that are no record",
+    "record_truncated": "records cut off",
+    "record_length": "records with a wrong or missing length",
+    "record_header": "records with an unusable header",
+    "record_date": "records with an unusable date",
+    "http_header": "responses without a usable HTTP header",
+    "transfer_encoding": "bodies with damaged chunks",
+    "content_encoding": "bodies with a damaged Content-Encoding",
+    "charset": "pages with bytes that are wrong in their encoding",
+    "body_truncated": "bodies longer than the limit, cut off",
+    "links_truncated": "pages with more links than the limit, cut off",
+    "text_truncated": "titles and anchors longer than the limit, cut off",
+    "page_too_deep": "pages nested too deep, cut off there",
+    "page_unreadable": "pages that the HTML parser gave up",
+    "wat_invalid": "WAT records that cannot be read",
+}

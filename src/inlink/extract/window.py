@@ -1,0 +1,105 @@
+"""A cursor over a stretch of decompressed bytes that knows where in the file they are from."""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+
+from inlink.extract.compression import Piece
+
+_KEPT = 1 << 20
+_MEMBERS_KEPT = 1 << 16
+
+
+class Window:
+    """Lines and blocks, one after the other; memory stays that of the longest one asked for.
+
+    *plain*: the bytes are those of the file, so that each has an offset of its own.
+    """
+
+    def __init__(self, pieces: Iterator[Piece], *, plain: bool) -> None:
+        self._pieces = pieces
+        self._plain = plain
+        self._data = bytearray()
+        self._at = 0  # the cursor, in _data
+        self._base = 0  # of _data[0], in the stretch
+        self._positions: list[int] = []  # where in the stretch each member begins
+        self._offsets: list[int] = []  # where in the file it does
+
+    @property
+    def position(self) -> int:
+        """The cursor: bytes from the beginning of the stretch."""
+        return self._base + self._at
+
+    def locate(self, position: int) -> tuple[int, int]:
+        """The offset in the file that *position* has, and how many bytes it lies behind that."""
+        index = max(bisect_right(self._positions, position) - 1, 0)
+        behind = position - self._positions[index]
+        if self._plain:
+            return self._offsets[index] + behind, 0
+        return self._offsets[index], behind
+
+    def offset(self) -> int:
+        """The offset in the file of what the cursor stands before."""
+        self._fill(1)
+        return self.locate(self.position)[0] if self._offsets else 0
+
+    def line(self, limit: int) -> bytes:
+        """The next line with its end; at most *limit* bytes, none at the end."""
+        found = -1
+        searched = self._at
+        while (found := self._data.find(b"\n", searched, self._at + limit)) < 0:
+            available = len(self._data) - self._at
+            if available >= limit or not self._fill(available + 1):
+                break
+            searched = self._at + available
+        end = found + 1 if found >= 0 else min(len(self._data), self._at + limit)
+        line = bytes(self._data[self._at : end])
+        self._at = end
+        return line
+
+    def back(self, size: int) -> None:
+        """Return before the *size* bytes of the line read last."""
+        self._at -= size
+
+    def take(self, size: int) -> bytes:
+        """The next *size* bytes, fewer at the end."""
+        self._fill(size)
+        block = bytes(memoryview(self._data)[self._at : self._at + size])
+        self._at += len(block)
+        return block
+
+    def skip(self, size: int) -> int:
+        """Pass over *size* bytes; how many there were."""
+        left = size
+        while left:
+            step = min(left, len(self._data) - self._at)
+            self._at += step
+            left -= step
+            if left and not self._fill(1):
+                break
+        return size - left
+
+    def peek(self, size: int) -> bytes:
+        """The next *size* bytes, fewer at the end; the cursor stays."""
+        self._fill(size)
+        return bytes(self._data[self._at : self._at + size])
+
+    def _fill(self, size: int) -> bool:
+        """Have *size* bytes behind the cursor; False if there are not so many."""
+        while len(self._data) - self._at < size:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return False
+            self._append(*piece)
+        return True
+
+    def _append(self, offset: int, data: bytes) -> None:
+        if self._at > _KEPT or self._at == len(self._data):
+            del self._data[: self._at]
+            self._base += self._at
+            self._at = 0
+        if not self._offsets or (not self._plain and offset != self._offsets[-1]):
+            self._positions.append(self._base + len(self._data))
+            self._offsets.append(offset)
+        if len(self._offsets) > 2 * _MEMBERS_KEPT:
+            del self._positions[:_MEMBERS_KEPT], self._offsets[:_MEMBERS_KEPT]
+        self._data += data

@@ -1,0 +1,313 @@
+"""The independent reading itself, on cases worked out by hand and on published vectors."""
+
+import json
+import random
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+import html5lib
+import pytest
+from warcio.archiveiterator import ArchiveIterator
+
+from . import answers, encoding, markup, records, urls
+from .history import History, Key, fold
+from .markup import Event, Link
+from .records import Visit
+
+PAGE = "https://a.example/page"
+TARGET = "https://b.example/"
+DAY = datetime(2026, 1, 1, tzinfo=UTC)
+HTML_NAMESPACE = "{http://www.w3.org/1999/xhtml}"
+
+
+# URLs
+
+
+def test_urls_are_parsed_as_the_published_vectors_say(shared: Path) -> None:
+    cases = json.loads((shared / "url" / "urltestdata.json").read_text(encoding="utf-8"))
+    compared = 0
+    for case in cases:
+        base = case.get("base") if isinstance(case, dict) else "about:blank"
+        if base and not base.lower().startswith(("http:", "https:")):
+            continue
+        want = None if case.get("failure") else case["href"].partition("#")[0]
+        if want is not None and not want.startswith(("http:", "https:")):
+            want = None
+        assert urls.resolve(case["input"], base) == want, case
+        compared += 1
+    assert compared > 600
+
+
+@pytest.mark.parametrize(
+    ("host", "domain"),
+    [
+        ("www.example.com", "example.com"),
+        ("a.b.example.co.uk", "example.co.uk"),
+        ("someone.github.io", "someone.github.io"),
+        ("github.io", "github.io"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("localhost", "localhost"),
+        ("www.example.unlisted", "example.unlisted"),
+        ("[2001:db8::1]", "[2001:db8::1]"),
+    ],
+)
+def test_registrable_domain(host: str, domain: str) -> None:
+    assert urls.domain_of(host) == domain
+
+
+def test_a_query_is_written_in_the_encoding_of_the_page() -> None:
+    """https://url.spec.whatwg.org/#query-state, with the example of the standard's section 1.3."""
+    assert urls.resolve("?é", PAGE, "cp1252") == PAGE + "?%E9"
+    assert urls.resolve("?é", PAGE) == PAGE + "?%C3%A9"
+    assert urls.resolve("?‽", PAGE, "shift_jis") == PAGE + "?%26%238253%3B"
+
+
+# Encodings
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "text"),
+    [
+        (b"\xef\xbb\xbf\xc3\xa9", "text/html; charset=iso-8859-1", "é"),
+        (b"\xe9", "text/html; charset=iso-8859-1", "é"),
+        (b"\x93", "text/html; charset=iso-8859-1", "“"),
+        (b'<meta charset="windows-1251">\xc6', "text/html", '<meta charset="windows-1251">Ж'),
+        (b" " * 1024 + b'<meta charset="windows-1251">\xc6', "", None),
+        (b"\xc3\xa9", "text/html", "é"),
+        (b"\xe9", "text/html", "é"),
+    ],
+)
+def test_encoding(body: bytes, content_type: str, text: str | None) -> None:
+    decoded = encoding.decode(body, content_type)[0]
+    assert decoded == text if text is not None else decoded.endswith("Æ")
+
+
+# Markup
+
+
+def _page(text: str) -> markup.Page:
+    return markup.read(text, PAGE, "utf-8")
+
+
+def test_links_of_a_page() -> None:
+    page = _page(
+        """<head><base href="https://b.example/dir/"><base href="https://c.example/">
+        <title> One \n two </title><title>no</title><link rel="x Canonical" href="/c#f">
+        <meta name=Robots content="NoIndex"></head>
+        <a href=" x?a=1#frag" rel="NOFOLLOW me">a <b>b</b><script>s</script>\u00a0c</a>
+        <a href=mailto:x>no</a><a name=y>no</a><template><a href=t>no</a></template>
+        <a href=/i>text<img src=p.png alt=" one\ntwo "><img src=q.png alt=q></a>
+        <a href=/j>text<img alt=""></a><map><area href=/m alt="al t"></map>
+        <svg><a href=/svg>no</a></svg><noscript><a href=/n>n</a></noscript>
+        <link rel=canonical href=/body>"""
+    )
+    site = "https://b.example"
+    assert page.title == "One two"
+    assert page.canonical == site + "/c"
+    assert ("robots", "noindex") in page.robots
+    assert page.links == [
+        Link("a", site + "/dir/x?a=1", "a b c", True),
+        Link("a", site + "/i", "text", False, True, site + "/dir/p.png", "one two"),
+        Link("a", site + "/j", "text", False, True, None, ""),
+        Link("area", site + "/m", "al t", False),
+        Link("a", site + "/n", "n", False),
+    ]
+    assert [link.anchor for link in page.links] == ["a b c", "one two", "text", "al t", "n"]
+
+
+def html5lib_events(text: str) -> Iterator[Event]:
+    """The document's tree as html5lib, the standard's reference in Python, makes it."""
+
+    def walk(node: Element) -> Iterator[Event]:
+        namespace, _, name = node.tag.rpartition("}")
+        foreign = namespace + "}" != HTML_NAMESPACE
+        attrs = {key: value for key, value in node.attrib.items() if isinstance(key, str)}
+        yield Event(f"foreign:{name}" if foreign else name, attrs)
+        if name != "template":
+            yield Event(text=node.text or "")
+            for child in node:
+                if isinstance(child.tag, str):
+                    yield from walk(child)
+                yield Event(text=child.tail or "")
+        yield Event()
+
+    yield from walk(html5lib.parse(text))
+
+
+@pytest.mark.filterwarnings("ignore::html5lib.constants.DataLossWarning")
+def test_two_parsers_of_html_see_the_same_page(shared: Path) -> None:
+    pages = []
+    with (shared / "warc" / "recipe-pages-first.warc.gz").open("rb") as stream:
+        for record in ArchiveIterator(stream):
+            if record.rec_type == "response":
+                url = record.rec_headers.get_header("WARC-Target-URI")
+                pages.append((url, record.content_stream().read()))
+    for url, body in random.Random(20261123).sample(pages, 12):
+        text, codec = encoding.decode(body, "text/html; charset=utf-8")
+        assert markup.read(text, url, codec) == markup.read(text, url, codec, html5lib_events), url
+
+
+# History
+
+
+_offsets = count()
+
+
+def _visit(day: int, outcome: str, *targets: str, url: str = PAGE, **more: str) -> Visit:
+    links = tuple(Link("a", target, "x", False) for target in targets)
+    return Visit(
+        url=url,
+        at=DAY + timedelta(days=day),
+        outcome=outcome,
+        links=links,
+        canonical=more.get("canonical"),
+        redirect=more.get("redirect"),
+        digest=more.get("digest"),
+        refers_to=more.get("refers_to"),
+        offset=next(_offsets),
+    )
+
+
+def _told(history: History) -> list[tuple[str, str, int, int | None, str | None, int]]:
+    """(source, target, day found, day lost, reason, day first seen) of all stretches."""
+    return sorted(
+        (
+            key.source,
+            key.target,
+            (stretch.found_at - DAY).days,
+            (stretch.lost_at - DAY).days if stretch.lost_at else None,
+            stretch.reason,
+            (stretch.first_seen - DAY).days,
+        )
+        for key, stretches in history.links.items()
+        for stretch in stretches
+    )
+
+
+@pytest.mark.parametrize(
+    ("second", "reason"),
+    [
+        (_visit(1, "ok"), "link_removed"),
+        (_visit(1, "page_not_found"), "page_not_found"),
+        (_visit(1, "page_dropped"), "page_dropped"),
+        (_visit(1, "redirect", redirect=PAGE + "2"), "redirect"),
+        (_visit(1, "broken_redirect"), "broken_redirect"),
+        (_visit(1, "noindex", TARGET), "noindex"),
+        (_visit(1, "not_canonical", TARGET, canonical=PAGE + "2"), "not_canonical"),
+        (_visit(1, "other"), "other"),
+    ],
+)
+def test_a_link_is_lost_for_the_reason_of_its_page(second: Visit, reason: str) -> None:
+    history = fold([_visit(0, "ok", TARGET), second])
+    assert _told(history) == [(PAGE, TARGET, 0, 1, reason, 0)]
+
+
+def test_one_failure_is_no_loss_and_two_in_a_row_are() -> None:
+    seen, failed = _visit(0, "ok", TARGET), [_visit(day, "failed") for day in (1, 3, 4)]
+    history = fold([seen, failed[0], _visit(2, "ok", TARGET), *failed[1:]])
+    assert _told(history) == [(PAGE, TARGET, 0, 4, "crawl_error", 0)]
+    assert history.pages[PAGE].last_visited == DAY + timedelta(days=4)
+
+
+def test_a_link_that_comes_back_is_new_and_keeps_its_first_seen() -> None:
+    history = fold([_visit(0, "ok", TARGET), _visit(1, "ok"), _visit(2, "ok", TARGET)])
+    assert _told(history) == [
+        (PAGE, TARGET, 0, 1, "link_removed", 0),
+        (PAGE, TARGET, 2, None, None, 0),
+    ]
+
+
+def test_a_revisit_confirms_the_content_it_names() -> None:
+    first, second = _visit(0, "ok", TARGET, digest="1"), _visit(1, "ok", digest="2")
+    again = _visit(2, "unchanged", digest="1", refers_to=PAGE)
+    unknown = _visit(3, "unchanged", digest="3", refers_to=PAGE)
+    assert _told(fold([first, second, again, unknown])) == [
+        (PAGE, TARGET, 0, 1, "link_removed", 0),
+        (PAGE, TARGET, 2, None, None, 0),
+    ]
+    other = _visit(4, "unchanged", digest="1", refers_to=PAGE, url=PAGE + "2")
+    assert (PAGE + "2", TARGET, 4, None, None, 4) in _told(fold([first, second, again, other]))
+
+
+def test_a_canonical_link_is_live_under_noindex_and_lost_by_a_redirect() -> None:
+    visits = [
+        _visit(0, "not_canonical", canonical=TARGET),
+        _visit(1, "noindex", canonical=TARGET),
+        _visit(2, "redirect", redirect=PAGE + "2"),
+    ]
+    assert _told(fold(visits)) == [(PAGE, TARGET, 0, 2, "redirect", 0)]
+
+
+def test_a_chain_lives_while_all_its_hops_do() -> None:
+    """A to A2 (same domain) to B to C; the last hop ends on day 5."""
+    b, c = TARGET, "https://c.example/"
+    visits = [
+        _visit(0, "redirect", redirect=PAGE + "2"),
+        _visit(1, "redirect", redirect=b, url=PAGE + "2"),
+        _visit(2, "redirect", redirect=c, url=b),
+        _visit(5, "page_not_found", url=b),
+    ]
+    assert _told(fold(visits)) == [
+        (PAGE, b, 1, None, None, 1),
+        (PAGE, c, 2, 5, "page_not_found", 2),
+        (PAGE + "2", b, 1, None, None, 1),
+        (PAGE + "2", c, 2, 5, "page_not_found", 2),
+        (b, c, 2, 5, "page_not_found", 2),
+    ]
+
+
+def test_several_elements_to_one_url_are_one_backlink() -> None:
+    links = (
+        Link("a", TARGET, "", True),
+        Link("a", TARGET, "", True, True, "https://a.example/i.png", ""),
+        Link("a", TARGET, "second", False),
+        Link("a", PAGE + "2", "inside", False),
+    )
+    (row,) = answers.live(fold([Visit(PAGE, DAY, "ok", links=links)]))
+    assert row.key == Key(PAGE, TARGET, "href")
+    assert (row.link.anchor, row.link.image, row.link.nofollow) == ("", True, False)
+
+
+def test_metrics_are_counted_by_host_and_address() -> None:
+    link = (Link("a", TARGET, "x", False),)
+    visits = [
+        Visit("https://a.example/1", DAY, "ok", ip="10.0.0.1", links=link),
+        Visit("https://a.example/2", DAY, "ok", ip="10.0.0.2", links=link),
+        Visit("https://x.school.edu/", DAY, "ok", ip="10.0.1.2", links=link),
+    ]
+    targets = answers.by_target(answers.live(fold(visits)))
+    assert answers.metrics(targets["host", "b.example"]) == {
+        "backlinks": 3,
+        "refdomains": 2,
+        "subnets": 2,
+        "ips": 3,
+        "nofollow_backlinks": 0,
+        "dofollow_backlinks": 3,
+        "edu_backlinks": 1,
+        "gov_backlinks": 0,
+    }
+    assert ("domain", "example") in targets
+
+
+# The crawls
+
+
+@pytest.mark.parametrize("name", ["dolma-sample-0000", "pywb-iana", "resiliparse-warcfile"])
+def test_counts_of_the_crawls_are_near_those_of_their_index(shared: Path, name: str) -> None:
+    """INDEX.md counts with another extractor, which it says differs by a few per cent."""
+    row = next(
+        line
+        for line in (shared / "INDEX.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("| " + re.sub(r"000\d", "000{0,1}", name))
+    )
+    pages, links = (int(row.split("|")[column].replace(",", "")) for column in (3, 5))
+    visits = records.read(shared / "warc" / f"{name}.warc.gz")
+    if name.startswith("dolma"):
+        visits += records.read(shared / "warc" / "dolma-sample-0001.warc.gz")
+    html = [visit for visit in visits if visit.outcome in ("ok", "noindex", "not_canonical")]
+    assert len(html) == pages
+    assert sum(len(visit.links) for visit in html) == pytest.approx(links, rel=0.05)

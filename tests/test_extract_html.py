@@ -1,5 +1,7 @@
 """Pages: against html5lib on real ones, rules one by one, and absurd ones within bounds."""
 
+import random
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -10,15 +12,21 @@ import html5lib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from selectolax.lexbor import LexborHTMLParser
 from warcio.archiveiterator import ArchiveIterator
 
 from inlink.extract.depth import cut_position
+from inlink.extract.elements import OpenElements
 from inlink.extract.html import Link, Page, read_page
 from inlink.extract.limits import MAX_ANCHOR, MAX_LINKS, MAX_TITLE
 
 HTML = "{http://www.w3.org/1999/xhtml}"
 FILES = ("aut-example.warc.gz", "dolma-sample-0000.warc.gz", "dolma-sample-0001.warc.gz",
          "pywb-iana.warc.gz", "resiliparse-warcfile.warc.gz")  # fmt: skip
+
+
+TAGS = ["div", "span", "p", "b", "i", "font", "ul", "li"]
+TAGS += ["table", "tr", "td", "svg", "path", "a", "h1", "form"]
 
 
 def _read(text: str) -> Page:
@@ -196,6 +204,48 @@ def test_well_formed_pages_are_never_too_deep() -> None:
     page = read_page(f"<table>{items}</table>".encode(), problems)
     assert len(page.links) == 20_000
     assert not problems
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "<svg><path d=x /><path d=x /><path d=x /></svg>",
+        "<div><span><span><span></div>",
+        "<ul><li><div></ul>",
+        "<div><b><i><u></div>",
+        "<table><tr><td><font color=red><table><tr><td>x</table></table>",
+        "<p><span>text",
+        "<dl><dt><span>term<dd><div>words</dl>",
+    ],
+)
+def test_shallow_pages_are_never_too_deep(part: str) -> None:
+    assert cut_position((part * 4000).encode()) is None
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_depth_is_reckoned_about_as_the_parser_has_it(seed: int) -> None:
+    """Never much too high, which would cut off sound pages; Lexbor's own tree is the judge."""
+    chance = random.Random(seed)
+    names = chance.sample(TAGS, 5)
+    ends = chance.random() * 0.7
+    tags = [f"<{'/' * (chance.random() < ends)}{chance.choice(names)}>" for _ in range(300)]
+    page = "".join(tags).encode()
+    elements, reckoned = OpenElements(), 0
+    for tag in re.finditer(rb"<(/?)(\w+)", page):
+        if tag[1]:
+            elements.end(tag[2])
+        else:
+            elements.start(tag[2], tag[0])
+        reckoned = max(reckoned, elements.depth)
+    assert reckoned <= 2.5 * _depth(page) + 5
+
+
+def _depth(page: bytes) -> int:
+    deepest, level = 0, [LexborHTMLParser(page).root]
+    while level:
+        deepest += 1
+        level = [child for node in level if node for child in node.iter()]
+    return deepest
 
 
 def test_no_real_page_is_cut_off(shared: Path) -> None:

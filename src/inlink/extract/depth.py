@@ -9,11 +9,16 @@ where the work, roughly reckoned from its tags alone, would exceed a limit.
 import re
 from collections.abc import Iterator
 
+from inlink.extract.elements import VOID, OpenElements
+
 MANY_TAGS = 10_000
 """Pages with fewer tags than this cannot cost much, and are not looked at."""
 
 MAX_DEPTH = 1000
 """Elements that may be open at one place."""
+
+MAX_UNCLOSED = 20_000
+"""Start tags without their end tag, where one is needed: depth is reckoned too low for some."""
 
 MAX_ATTRIBUTES = 2000
 """Attributes that a tag may have; each is compared with all before it."""
@@ -31,10 +36,8 @@ _TOKEN = re.compile(
 )
 _QUOTED = re.compile(rb"\"[^\"]*+\"?|'[^']*+'?")
 _LONG_TAG = 2 * MAX_ATTRIBUTES
-_FORMATTING = frozenset(b"b big code em font i nobr s small strike strong tt u".split())
-_NEVER_DEEP = frozenset(  # void, or closed by the next one of their kind
-    b"area base br col embed hr img input link meta param source track wbr a p li dt dd option"
-    b" optgroup tr td th thead tbody tfoot caption colgroup rb rt rp rtc html head body".split()
+_NEED_NO_END = VOID | frozenset(
+    b"a p li dt dd option optgroup tr td th caption tbody thead tfoot colgroup rb rt rp rtc".split()
 )
 
 
@@ -65,26 +68,26 @@ def _long_gaps(page: bytes) -> Iterator[int]:
 
 
 def _costly_position(page: bytes) -> int | None:
-    still_open: dict[bytes, int] = {}
-    depth = formatting = copies = 0
+    elements = OpenElements()
+    not_ended: dict[bytes, int] = {}
+    unclosed = copies = 0
     for token in _TOKEN.finditer(page):
-        name = token["name"]
-        if name is None:
+        if token["name"] is None:
             continue
-        name = name.lower()
+        name = token["name"].lower()
         if token["end"]:
-            if still_open.get(name):
-                still_open[name] -= 1
-                depth -= 1
-                formatting -= name in _FORMATTING
-        elif name in _NEVER_DEEP:
-            copies += formatting
+            elements.end(name)
+            if not_ended.get(name):
+                not_ended[name] -= 1
+                unclosed -= 1
         else:
-            still_open[name] = still_open.get(name, 0) + 1
-            depth += 1
-            formatting += name in _FORMATTING
-            copies += formatting
-        if depth > MAX_DEPTH or copies > MAX_COPIES or _has_many_attributes(token):
+            elements.start(name, token[0])
+            copies += elements.to_copy
+            if name not in _NEED_NO_END and not token[0].endswith(b"/"):
+                not_ended[name] = not_ended.get(name, 0) + 1
+                unclosed += 1
+        too_many = elements.depth > MAX_DEPTH or unclosed > MAX_UNCLOSED or copies > MAX_COPIES
+        if too_many or _has_many_attributes(token):
             return token.start()
     return None
 

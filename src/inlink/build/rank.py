@@ -2,7 +2,7 @@
 
 In: the live link graph of a generation. Out: the tables ``ranks`` and ``domain_ranks``.
 The algorithm is in ``pagerank``, the 0 to 100 scale in ``scale``; here the two graphs are numbered
-and brought into memory: 8 bytes an edge while they are read, the nodes' ids and ranks.
+and brought into memory: 8 bytes an edge, and what ``pagerank`` needs besides.
 """
 
 from collections.abc import Callable
@@ -53,7 +53,6 @@ def _edges(edges: ir.Table, nodes: ir.Table) -> ir.Table:
         edges.inner_join(sources, "source_id")
         .inner_join(targets, "target_id")
         .select(source=_.source.cast("int32"), target=_.target.cast("int32"))
-        .order_by(["target", "source"])
     )
 
 

@@ -124,22 +124,21 @@ def test_a_generation_that_is_mended_is_taken_up(layout: Layout) -> None:
     generations.close()
 
 
-def test_the_generation_named_is_removed_before_it_is_opened(
-    layout: Layout, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What CURRENT named when it was read is gone when it is opened."""
-    make_current(layout.root, 1)
-    generation = layout.generation
+class RacedLayout(Layout):
+    """A data directory in which another process publishes and cleans up at the worst moment."""
 
-    def removed_meanwhile(number: int) -> Path:
-        directory = generation(number)
+    def generation(self, number: int) -> Path:
+        directory = super().generation(number)
         if number == 1:
-            make_current(layout.root, 2)
+            make_current(self.root, 2)
             shutil.rmtree(directory)
         return directory
 
-    monkeypatch.setattr(layout, "generation", removed_meanwhile)
-    generations = Generations(layout)
+
+def test_the_generation_named_is_removed_before_it_is_opened(layout: Layout) -> None:
+    """What CURRENT named when it was read is gone when it is opened."""
+    make_current(layout.root, 1)
+    generations = Generations(RacedLayout(layout.root))
     generations.refresh()
     assert backlinks(generations) == 2
     generations.close()

@@ -287,3 +287,10 @@ def test_a_batch_that_was_taken_away_is_forgotten(tmp_path: Path) -> None:
     (tmp_path / "batches" / "batch-1" / "batch.json").unlink()
     build_tables(tmp_path)
     assert days(tmp_path) == [(page("gone"), target("gone"), "href", 0, None, None)]
+
+
+def test_an_interrupted_build_of_a_batch_that_was_taken_away_is_forgotten(tmp_path: Path) -> None:
+    fold(tmp_path, [linked("left", 0, target("left"))])
+    (tmp_path / "building" / "steps").mkdir(parents=True)
+    assert build_tables(tmp_path) is None
+    assert not (tmp_path / "building").exists()

@@ -1,7 +1,7 @@
 """One build, from start to end: plan, fold, write the segments, publish, clean up.
 
 Each step of the fold leaves a file in ``building/``. A build that was interrupted goes on with the
-next step, unless batches or settings have changed since; then it starts again.
+next step, unless batches or the rules of what is live have changed since; then it starts again.
 """
 
 import shutil
@@ -34,6 +34,7 @@ def build(
         finish_publishing(layout)
         plan = make_plan(layout, settings)
         if plan is None:
+            shutil.rmtree(layout.building, ignore_errors=True)  # what it was for is gone
             return None
         _prepare(layout, plan)
         counts = _fold(layout, plan, settings, progress)

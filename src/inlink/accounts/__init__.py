@@ -1,1 +1,1 @@
-"""API keys, and where they are kept."""
+"""API keys: what they may spend, how fast, and what they have used."""

@@ -2,7 +2,8 @@
 
 A key that was found is remembered for a second, so a key that is disabled or deleted stops working
 within that time. Keys that are not found are not remembered: a new key works at once, and guesses
-take no memory.
+take no memory. The units left that it tells are as old; only the ledger decides whether they
+suffice.
 """
 
 import time

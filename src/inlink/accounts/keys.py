@@ -1,25 +1,31 @@
-"""API keys: made, listed, disabled, enabled, deleted, and looked up.
+"""API keys: made, listed, limited, topped up, disabled, enabled, deleted, and looked up.
 
 Only the SHA-256 of a key is kept. A key is 256 random bits, so nothing can be gained by guessing,
 and the slow hash that a password needs would only slow every request down.
+
+A key may have a balance of units, a rate of requests, and a last day; without one of them it is
+unlimited in that.
 """
 
 import datetime as dt
 import hashlib
+import math
+import re
 import secrets
 import unicodedata
+from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from sqlalchemy import ColumnElement, Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from inlink.accounts.database import KEYS
+from inlink.accounts.database import KEYS, AccountsError
 
 MAX_NAME = 100
-
-
-class AccountsError(ValueError):
-    """What was asked of the accounts cannot be done; the message says why."""
+MAX_UNITS = 10**15  # of one key, ever; a JSON number holds it exactly
+MIN_RATE, MAX_RATE = 1 / 3600, 1_000_000  # requests a second
+MAX_BURST = 1_000_000
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -29,6 +35,19 @@ class Key(msgspec.Struct, frozen=True):
     name: str
     created_at: str
     enabled: bool
+    units_limit: int | None
+    """All units ever given to it since it was last limited; None: unlimited."""
+    units_left: int | None
+    rate_limit: float | None
+    """Requests a second; None: unlimited."""
+    rate_burst: int | None
+    """Requests that may come at once; None exactly where there is no rate."""
+    expires_on: str | None
+    """The last day, in UTC, on which it works (ISO 8601); None: it does not expire."""
+
+    def active(self, today: dt.date) -> bool:
+        """Whether requests may use it on the day *today* (UTC)."""
+        return self.enabled and (self.expires_on is None or today.isoformat() <= self.expires_on)
 
 
 class Keys:
@@ -37,11 +56,21 @@ class Keys:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def create(self, name: str) -> str:
+    def create(
+        self,
+        name: str,
+        units: int | None = None,
+        rate: float | None = None,
+        burst: int | None = None,
+        expires_on: str | None = None,
+    ) -> str:
         """Make a key called *name* and return it; this is the only time that it can be seen.
 
+        *rate* is in requests a second; *burst* is how many may come at once: without it, as many as
+        a second has, at least one. None: unlimited.
+
         Raises:
-            AccountsError: the name cannot be used or is taken.
+            AccountsError: the name cannot be used or is taken, or a limit is out of range.
         """
         name = _checked_name(name)
         key = secrets.token_hex(32)
@@ -50,6 +79,9 @@ class Keys:
             "key_hash": key_hash(key),
             "created_at": dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "enabled": True,
+            **_balance(units),
+            **_rate(rate, burst),
+            "expires_on": None if expires_on is None else checked_day(expires_on),
         }
         try:
             with self._engine.begin() as connection:
@@ -66,9 +98,7 @@ class Keys:
 
     def find(self, hashed: str) -> Key | None:
         """The key whose ``key_hash`` is *hashed*; None if there is none."""
-        with self._engine.connect() as connection:
-            row = connection.execute(_SELECT.where(KEYS.c.key_hash == hashed)).first()
-        return None if row is None else Key(*row)
+        return self._one(KEYS.c.key_hash == hashed)
 
     def set_enabled(self, id_or_name: str, enabled: bool) -> None:
         """Enable or disable a key.
@@ -76,27 +106,114 @@ class Keys:
         Raises:
             AccountsError: there is no such key.
         """
-        statement = update(KEYS).where(_chosen(id_or_name)).values(enabled=enabled)
-        with self._engine.begin() as connection:
-            _require_one(connection.execute(statement).rowcount, id_or_name)
+        self._change(id_or_name, {"enabled": enabled})
+
+    def limit(
+        self,
+        id_or_name: str,
+        units: int | UnsetType | None = UNSET,
+        rate: float | UnsetType | None = UNSET,
+        burst: int | UnsetType = UNSET,
+        expires_on: str | UnsetType | None = UNSET,
+    ) -> None:
+        """Set what is given anew, as `create` does; None makes the key unlimited in that.
+
+        *units* is what it may spend from now on, whatever it had before. *burst* alone changes the
+        burst of the rate that the key has.
+
+        Raises:
+            AccountsError: there is no such key, a limit is out of range, or *burst* has no rate.
+        """
+        changes: dict[str, Any] = {} if units is UNSET else _balance(units)
+        condition = None
+        if rate is not UNSET:
+            changes |= _rate(rate, None if burst is UNSET else burst) | {"next_request_at": None}
+        elif burst is not UNSET:
+            changes["rate_burst"] = _checked_burst(burst)
+            condition = KEYS.c.rate_limit.is_not(None)
+        if expires_on is not UNSET:
+            changes["expires_on"] = None if expires_on is None else checked_day(expires_on)
+        if not changes:
+            raise AccountsError("There is nothing to change: give units, rate, burst or expires.")
+        if not self._change(id_or_name, changes, condition):
+            raise AccountsError(f'The key "{id_or_name}" has no rate that a burst could go with.')
+
+    def top_up(self, id_or_name: str, units: int) -> None:
+        """Add *units* to what a key may spend.
+
+        Raises:
+            AccountsError: there is no such key, it is unlimited, or it would have too many.
+        """
+        if not 1 <= units <= MAX_UNITS:
+            raise AccountsError(f"Units to add are 1 to {MAX_UNITS}.")
+        changes = {
+            "units_limit": KEYS.c.units_limit + units,
+            "units_left": KEYS.c.units_left + units,
+        }
+        if self._change(id_or_name, changes, KEYS.c.units_limit <= MAX_UNITS - units):
+            return
+        key = self._one(chosen(id_or_name))
+        if key is not None and key.units_limit is None:
+            raise AccountsError(
+                f'The key "{id_or_name}" has unlimited units, so it cannot be topped up; '
+                "`inlink keys limit` gives it a balance."
+            )
+        raise AccountsError(f'The key "{id_or_name}" would have more than {MAX_UNITS} units.')
 
     def delete(self, id_or_name: str) -> None:
-        """Delete a key.
+        """Delete a key, and what hangs on it but its usage.
 
         Raises:
             AccountsError: there is no such key.
         """
         with self._engine.begin() as connection:
-            statement = delete(KEYS).where(_chosen(id_or_name))
-            _require_one(connection.execute(statement).rowcount, id_or_name)
+            if connection.execute(delete(KEYS).where(chosen(id_or_name))).rowcount == 0:
+                raise no_such_key(id_or_name)
+
+    def _one(self, condition: ColumnElement[bool]) -> Key | None:
+        with self._engine.connect() as connection:
+            row = connection.execute(_SELECT.where(condition)).first()
+        return None if row is None else Key(*row)
+
+    def _change(
+        self, id_or_name: str, values: dict[str, Any], condition: ColumnElement[bool] | None = None
+    ) -> bool:
+        """Whether the key meets *condition* and was changed."""
+        statement = update(KEYS).where(chosen(id_or_name)).values(values)
+        if condition is not None:
+            statement = statement.where(condition)
+        with self._engine.begin() as connection:
+            changed = connection.execute(statement).rowcount > 0
+        if not changed and self._one(chosen(id_or_name)) is None:
+            raise no_such_key(id_or_name)
+        return changed
 
 
-_SELECT = select(KEYS.c.id, KEYS.c.name, KEYS.c.created_at, KEYS.c.enabled)
+_SELECT = select(*(KEYS.c[field] for field in Key.__struct_fields__))
 
 
 def key_hash(key: str) -> str:
     """What is kept of a key: its SHA-256, in hexadecimal."""
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+def no_such_key(id_or_name: str) -> AccountsError:
+    """The error that says so."""
+    return AccountsError(f'There is no key with the id or name "{id_or_name}".')
+
+
+def checked_day(text: str) -> str:
+    """*text* if it is a day as ISO 8601 writes it (``2026-12-31``).
+
+    Raises:
+        AccountsError: it is not.
+    """
+    try:
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            return dt.date.fromisoformat(text).isoformat()
+    except ValueError:
+        pass
+    raise AccountsError(f'"{text}" is not a day; valid: YYYY-MM-DD, for example 2026-12-31.')
 
 
 def _checked_name(name: str) -> str:
@@ -105,21 +222,43 @@ def _checked_name(name: str) -> str:
         raise AccountsError(f"A key's name has 1 to {MAX_NAME} characters.")
     if any(unicodedata.category(character).startswith("C") for character in name):
         raise AccountsError("A key's name has no control characters.")
-    if _is_id(name):
+    if name.isascii() and name.isdigit():
         raise AccountsError("A key's name is not a number: numbers are the keys' ids.")
     return name
 
 
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit()
+def _balance(units: int | None) -> dict[str, Any]:
+    """The columns of a balance of *units*."""
+    if units is not None and not 0 <= units <= MAX_UNITS:
+        raise AccountsError(f"The units of a key are 0 to {MAX_UNITS}, or unlimited.")
+    return {"units_limit": units, "units_left": units}
 
 
-def _chosen(id_or_name: str) -> ColumnElement[bool]:
-    if _is_id(id_or_name) and len(id_or_name) < 19:  # an id fits in 64 bits
+def _rate(rate: float | None, burst: int | None) -> dict[str, Any]:
+    """The columns of a rate of so many requests a second."""
+    if rate is None:
+        if burst is not None:
+            raise AccountsError("A burst goes with a rate: give both.")
+        return {"rate_limit": None, "rate_burst": None}
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise AccountsError(f"The rate of a key is 1 an hour to {MAX_RATE} a second, or unlimited.")
+    burst = max(1, math.ceil(rate)) if burst is None else _checked_burst(burst)
+    return {"rate_limit": rate, "rate_burst": burst}
+
+
+def _checked_burst(burst: int) -> int:
+    if not 1 <= burst <= MAX_BURST:
+        raise AccountsError(f"The burst of a key is 1 to {MAX_BURST} requests.")
+    return burst
+
+
+def is_id(id_or_name: str) -> bool:
+    """Whether that is a key's id: a name is no number, and an id fits in 32 bits."""
+    return id_or_name.isascii() and id_or_name.isdigit() and len(id_or_name) < 10
+
+
+def chosen(id_or_name: str) -> ColumnElement[bool]:
+    """The condition on KEYS that picks this key."""
+    if is_id(id_or_name):
         return KEYS.c.id == int(id_or_name)
     return KEYS.c.name == id_or_name.strip()
-
-
-def _require_one(count: int, id_or_name: str) -> None:
-    if count == 0:
-        raise AccountsError(f'There is no key with the id or name "{id_or_name}".')

@@ -44,6 +44,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     huge_target: Count | None = None
     """Backlinks from which a target is answered with 244; null: never."""
 
+    costs: dict[str, Annotated[int, Meta(ge=0)]] = {}
+    """Units that a command costs, where they are not the usual ones: by the command's name."""
+
+    keep_exports_hours: Count = 72
+    """How long the file of an export can be downloaded."""
+
+    accounts_url: str | None = None
+    """SQLAlchemy URL of the accounts database; null: ``accounts.sqlite`` in the data directory."""
+
 
 def load(directory: Path) -> Settings:
     """Read ``settings.json`` of the data directory *directory*; the defaults where there is none.

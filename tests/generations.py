@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from inlink.build.job import build
+from inlink.build.workspace import StepProgress
 from inlink.store.layout import Layout
 from inlink.store.settings import Settings
 from tests.observations import Visit, write_batch
@@ -14,13 +15,15 @@ from tests.observations import Visit, write_batch
 Stretch = tuple[str, str, str, dt.datetime, dt.datetime | None, str | None, dt.datetime]
 
 
-def build_tables(directory: Path, settings: Settings | None = None) -> Any:
-    """One build, without segments."""
-    return build(Layout(directory), settings or Settings(), _nothing, _nothing)
-
-
 def _nothing(*_: object) -> None:
     pass
+
+
+def build_tables(
+    directory: Path, settings: Settings | None = None, progress: StepProgress = _nothing
+) -> Any:
+    """One build, without segments."""
+    return build(Layout(directory), settings or Settings(), _nothing, progress)
 
 
 def fold(directory: Path, *batches: list[Visit], settings: Settings | None = None) -> None:

@@ -30,6 +30,9 @@ SCHEMAS = {
     ("A generation", "referrals"): tables.REFERRALS,
     ("A generation", "ranks"): tables.RANKS,
     ("A generation", "domain_ranks"): tables.DOMAIN_RANKS,
+    ("A generation", "past_ranks"): tables.PAST_RANKS,
+    ("A generation", "past_domain_ranks"): tables.PAST_DOMAIN_RANKS,
+    ("A generation", "rank_days"): tables.RANK_DAYS,
 }
 """Which schema each part of docs/data-model.md describes."""
 
@@ -40,6 +43,7 @@ TYPES = {
     "string": pa.string(),
     "bool": pa.bool_(),
     "timestamp": tables.TIME,
+    "date": pa.date32(),
 }
 
 Rows = list[list[str]]

@@ -10,7 +10,7 @@ from pathlib import Path
 import ibis.expr.types as ir
 from ibis import _
 
-from inlink.build import chains, graph, history, rank, visits
+from inlink.build import chains, graph, history, rank, rank_history, visits
 from inlink.build.plan import Counts, Plan
 from inlink.build.workspace import StepProgress, Workspace, count
 from inlink.store import tables
@@ -52,11 +52,51 @@ def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) ->
     live = work.table(
         "graph", graph.fold_graph(seen, steps, read.before("graph"), reopened), tables.GRAPH
     )
-    page_ranks = rank.rank_pages(work, live, pages, _iterations("rank-pages", progress))
-    work.write("ranks", page_ranks, tables.RANKS)
-    domain_ranks = rank.rank_domains(work, live, pages, urls, _iterations("rank-domains", progress))
-    work.write("domain_ranks", domain_ranks, tables.DOMAIN_RANKS)
+    ranks = work.write(
+        "ranks",
+        rank.rank_pages(work, live, pages, _iterations("rank-pages", progress)),
+        tables.RANKS,
+    )
+    domain_ranks = work.write(
+        "domain_ranks",
+        rank.rank_domains(work, live, pages, urls, _iterations("rank-domains", progress)),
+        tables.DOMAIN_RANKS,
+    )
+    _keep_ranks(read, work, pages, ranks, domain_ranks)
     return _count(pages, urls, backlinks)
+
+
+def _keep_ranks(
+    read: "_Inputs", work: Workspace, pages: ir.Table, ranks: ir.Table, domain_ranks: ir.Table
+) -> None:
+    """Make the tables of the rank history."""
+    days = work.table(
+        "rank_days",
+        rank_history.rank_days(read.published("rank_days"), read.published("pages"), pages),
+        tables.RANK_DAYS,
+    )
+    work.table(
+        "past_ranks",
+        rank_history.past_ranks(
+            read.published("past_ranks"),
+            read.published("ranks"),
+            ranks,
+            days,
+            ("url_id", "inlink_rank"),
+        ),
+        tables.PAST_RANKS,
+    )
+    work.table(
+        "past_domain_ranks",
+        rank_history.past_ranks(
+            read.published("past_domain_ranks"),
+            read.published("domain_ranks"),
+            domain_ranks,
+            days,
+            ("domain_id", "domain_inlink_rank"),
+        ),
+        tables.PAST_DOMAIN_RANKS,
+    )
 
 
 _BATCH = {"visits": tables.VISITS, "urls": tables.URLS, "links": tables.LINKS}
@@ -67,11 +107,16 @@ _GENERATION = {
     "links": tables.BACKLINKS,
     "redirects": tables.REDIRECTS,
     "graph": tables.GRAPH,
+    "ranks": tables.RANKS,
+    "domain_ranks": tables.DOMAIN_RANKS,
+    "past_ranks": tables.PAST_RANKS,
+    "past_domain_ranks": tables.PAST_DOMAIN_RANKS,
+    "rank_days": tables.RANK_DAYS,
 }
 
 
 class _Inputs:
-    """The tables that a fold reads: the previous generation's and the batches'."""
+    """The tables that a fold reads: of generations before and of the batches."""
 
     def __init__(self, layout: Layout, plan: Plan, work: Workspace) -> None:
         self._layout = layout
@@ -80,11 +125,15 @@ class _Inputs:
 
     def before(self, name: str) -> ir.Table:
         """A table of the previous generation; empty where the fold starts from nothing."""
-        files = []
-        if self._plan.previous is not None:
-            directory = self._layout.generation(self._plan.previous)
-            files = [directory / "tables" / f"{name}.parquet"]
-        return self._work.read(files, _GENERATION[name])
+        return self._work.read(self._tables(name, self._plan.previous), _GENERATION[name])
+
+    def published(self, name: str) -> ir.Table:
+        """A table of the generation published before; empty where there is none.
+
+        Generations that earlier versions made have ranks but no history of them.
+        """
+        files = self._tables(name, self._plan.ranked_before)
+        return self._work.read([file for file in files if file.exists()], _GENERATION[name])
 
     def new(self, name: str) -> ir.Table:
         """A table of the batches that are folded for the first time."""
@@ -93,6 +142,11 @@ class _Inputs:
     def every(self, name: str) -> ir.Table:
         """A table of all batches."""
         return self._work.read(self._files(name, self._plan.batches), _BATCH[name])
+
+    def _tables(self, name: str, generation: int | None) -> list[Path]:
+        if generation is None:
+            return []
+        return [self._layout.generation(generation) / "tables" / f"{name}.parquet"]
 
     def _files(self, name: str, batches: tuple[str, ...]) -> list[Path]:
         return [self._layout.batches / batch / f"{name}.parquet" for batch in batches]

@@ -21,7 +21,11 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What a build folds. Two builds with the same plan make the same generation."""
+    """What a build folds. Two builds with the same plan make the same generation.
+
+    ``previous`` is the generation that the fold goes on from, None where it starts from nothing.
+    ``ranked_before`` is the one that this one takes the place of: its ranks become past values.
+    """
 
     number: int
     previous: int | None
@@ -30,6 +34,7 @@ class Plan(msgspec.Struct, frozen=True):
     failed_visits: int
     redirect_hops: int
     version: str
+    ranked_before: int | None = None  # a plan of an earlier version does not have it
 
 
 class Generation(msgspec.Struct, frozen=True):
@@ -49,8 +54,8 @@ def make_plan(layout: Layout, settings: Settings) -> Plan | None:
     batches = tuple(path.name for path in layout.batch_directories())
     number = max(layout.generation_numbers(), default=0) + 1
     rules = (settings.failed_visits, settings.redirect_hops, __version__)
-    from_nothing = Plan(number, None, batches, batches, *rules)
     current = layout.current_number()
+    from_nothing = Plan(number, None, batches, batches, *rules, ranked_before=current)
     if current is None:
         return from_nothing if batches else None
     before = read_generation(layout, current).plan
@@ -58,7 +63,7 @@ def make_plan(layout: Layout, settings: Settings) -> Plan | None:
     if not same_rules or not set(before.batches) <= set(batches):
         return from_nothing
     new = tuple(sorted(set(batches) - set(before.batches)))
-    return Plan(number, current, batches, new, *rules) if new else None
+    return Plan(number, current, batches, new, *rules, ranked_before=current) if new else None
 
 
 def read_generation(layout: Layout, number: int) -> Generation:

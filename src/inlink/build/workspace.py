@@ -53,12 +53,13 @@ class Workspace:
         columns = {field.name: expression[field.name] for field in schema}
         return self._make(self.tables / f"{name}.parquet", expression.select(**columns))
 
-    def write(self, name: str, rows: pa.Table, schema: pa.Schema) -> None:
+    def write(self, name: str, rows: pa.Table, schema: pa.Schema) -> ir.Table:
         """Write a table of the generation that was made outside the engine."""
         path = self.tables / f"{name}.parquet"
         temporary = path.with_suffix(".part")
         pq.write_table(rows.cast(schema), temporary, compression="zstd")
         temporary.replace(path)
+        return self._connection.read_parquet(str(path))
 
     def step(self, name: str, expression: ir.Table) -> ir.Table:
         """Make an intermediate table."""

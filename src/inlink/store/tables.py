@@ -129,3 +129,13 @@ DOMAIN_RANKS = pa.schema(
         ("domain_id", pa.int64()), ("pagerank", pa.float64()), ("domain_inlink_rank", pa.int16())
     )
 )
+
+PAST_RANKS = pa.schema(
+    _required(("url_id", pa.int64()), ("until", pa.date32()), ("inlink_rank", pa.int16()))
+)
+
+PAST_DOMAIN_RANKS = pa.schema(
+    _required(("domain_id", pa.int64()), ("until", pa.date32()), ("domain_inlink_rank", pa.int16()))
+)
+
+RANK_DAYS = pa.schema(_required(("day", pa.date32())))

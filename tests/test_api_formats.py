@@ -1,4 +1,4 @@
-"""Answers as JSON: long lists, encoded in pieces, are the same as in one."""
+"""The output formats: which there are, and that JSON in pieces is the same as in one."""
 
 import datetime as dt
 import json
@@ -7,7 +7,8 @@ import pytest
 from msgspec import UNSET, UnsetType
 
 from inlink.api.answers import RefdomainsAnswer
-from inlink.api.formats import PIECE, encode_json
+from inlink.api.errors import ApiError
+from inlink.api.formats import PIECE, chosen, encode_json
 from inlink.index.rows import Refdomain
 
 
@@ -34,3 +35,26 @@ def test_long_lists_are_encoded_whole(count: int, message: str | UnsetType) -> N
         expected["message"] = message
     encoded = encode_json(RefdomainsAnswer(rows, message=message))
     assert encoded.decode() == json.dumps(expected, separators=(",", ":"))
+
+
+@pytest.mark.parametrize(
+    ("output", "media_type", "start"),
+    [("json", "application/json", b'{"refdomains":'), ("xml", "application/xml", b"<?xml ")],
+)
+def test_the_formats_of_the_specification_are_served(
+    output: str, media_type: str, start: bytes
+) -> None:
+    served = chosen(output)
+    assert served.media_type == media_type
+    assert served.encode(RefdomainsAnswer([])).startswith(start)
+
+
+@pytest.mark.parametrize("output", ["csv", "JSON", "xml ", "html", "\0", ""])
+def test_other_formats_are_not_acceptable(output: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        chosen(output)
+    assert refused.value.status == 406
+    assert refused.value.message == (
+        'Unsupported output format. Supported output formats are "json" (default) and "xml".'
+    )
+    assert refused.value.description == f'output is "{output}"; valid is one of "json", "xml".'

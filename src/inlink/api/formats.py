@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from inlink.api.errors import ApiError
+from inlink.api.xml import encode_xml
 
 PIECE = 5000  # rows; about 3 ms of encoding
 
@@ -38,19 +39,17 @@ def encode_json(answer: msgspec.Struct) -> bytes:
 
 JSON = Format("application/json", encode_json)
 
-SERVED = {"json": JSON}
+SERVED = {"json": JSON, "xml": Format("application/xml", encode_xml)}
 
 
 def chosen(output: str) -> Format:
     """The format that the parameter ``output`` names.
 
     Raises:
-        ApiError: 406, it is unknown or not served.
+        ApiError: 406, it is unknown.
     """
     try:
         return SERVED[output]
     except KeyError:
-        served = "This server answers with output=json only."
-        if output == "xml":
-            raise ApiError(406, f"XML is not served yet. {served}") from None
-        raise ApiError(406, f"output={output} is unknown. {served}") from None
+        valid = ", ".join(f'"{name}"' for name in SERVED)
+        raise ApiError(406, f'output is "{output}"; valid is one of {valid}.') from None

@@ -1,5 +1,6 @@
 """``inlink serve`` as a process: it starts, says where, survives its workers, and stops."""
 
+import contextlib
 import os
 import re
 import signal
@@ -24,9 +25,12 @@ def data(tmp_path: Path) -> Path:
 def workers(server: Server) -> set[int]:
     """The processes that answer: children of the one that was started that import the API."""
     pid = server.process.pid
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    commands = {int(child): Path(f"/proc/{child}/cmdline").read_bytes() for child in children}
-    return {child for child, command in commands.items() if b"spawn_main" in command}
+    found = set()
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with contextlib.suppress(FileNotFoundError):  # it has just ended
+            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.add(int(child))
+    return found
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:

@@ -1,10 +1,17 @@
-"""The Backlinks API v1.0 over HTTP.
+"""The Backlinks API v1.0, and its successor's paths, over HTTP.
 
-A request goes one way: ``app`` (HTTP) -> ``service`` (format, key, parameters, generation) ->
-``commands`` (what is answered) -> ``formats`` (bytes). ``requests`` and ``answers`` are the one
-description of what every command takes and gives: requests are validated by it, and ``openapi`` is
-made from it.
+A request goes one way: ``app`` (HTTP) -> ``service`` (format, key, parameters, generation, charge)
+-> ``commands`` (what is answered, by ``live``, ``days`` and ``tasks``) -> ``formats`` (bytes).
+``requests`` and ``answers`` are the one description of what every command takes and gives: requests
+are validated by it, and ``openapi`` is made from it. Beside it, ``export`` writes the files of
+download-all-backlinks.
 """
 
 PREFIX = "/backlinks/v1.0"
-"""The path that every command is under."""
+"""The path that every command of v1.0 is under."""
+
+SUCCESSOR_PREFIX = "/v1/backlinks"
+"""The path that the successor's commands are under."""
+
+EXPORT_PREFIX = "/export"
+"""The path that the files of exports are under."""

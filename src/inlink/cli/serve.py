@@ -1,5 +1,6 @@
-"""``inlink serve``: answer the API over HTTP; worker processes that die are replaced."""
+"""``inlink serve``: answer the API over HTTP, and make exports; processes that die are replaced."""
 
+import contextlib
 import functools
 import http.client
 import logging
@@ -7,15 +8,19 @@ import multiprocessing
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from uvicorn import Config
 from uvicorn.supervisors import Multiprocess
 
-from inlink.accounts.database import connect
+from inlink.accounts.database import AccountsError, connect
 from inlink.api import PREFIX
 from inlink.cli.options import data_option
 from inlink.store import settings
@@ -25,7 +30,13 @@ if TYPE_CHECKING:
     from litestar import Litestar
 
 LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-GRACE = 30  # seconds that requests may go on after the signal to stop
+GRACE = 30  # seconds that requests, or a batch of an export, may go on after the signal to stop
+POLL = 0.2  # seconds between looks at an export worker
+PAUSE = 1.0  # seconds before one that died is replaced
+
+EXPORT_WORKER = "from inlink.cli.serve import export_worker; export_worker()"
+
+logger = logging.getLogger(__name__)
 
 
 @click.command()
@@ -45,7 +56,14 @@ GRACE = 30  # seconds that requests may go on after the signal to stop
     type=click.IntRange(min=1),
     help="Number of server processes.",
 )
-def serve(layout: Layout, host: str, port: int, workers: int) -> None:
+@click.option(
+    "--export-workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Number of processes that make the files of exports; 0 for none.",
+)
+def serve(layout: Layout, host: str, port: int, workers: int, export_workers: int) -> None:
     """Answer the API over HTTP, until Ctrl-C.
 
     A new generation is taken up by itself, without a failed request.
@@ -62,7 +80,7 @@ def serve(layout: Layout, host: str, port: int, workers: int) -> None:
         access_log=False,  # a query string holds the API key
         timeout_graceful_shutdown=GRACE,
     )
-    with listener:
+    with listener, _export_workers(layout, export_workers):
         Multiprocess(config, sockets=[listener]).run()
 
 
@@ -83,13 +101,71 @@ def _end_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+@contextlib.contextmanager
+def _export_workers(layout: Layout, count: int) -> Iterator[None]:
+    """Keep *count* export workers running until the block ends."""
+    ended = threading.Event()
+    keepers = [
+        threading.Thread(target=_keep_export_worker, args=(layout, ended)) for _ in range(count)
+    ]
+    for keeper in keepers:
+        keeper.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        for keeper in keepers:
+            keeper.join()
+
+
+def _keep_export_worker(layout: Layout, ended: threading.Event) -> None:
+    """Run an export worker, and another when it dies.
+
+    Ctrl-C does not reach it: in a process group of its own, it stops when its parent says so.
+    """
+    command = [sys.executable, "-P", "-c", EXPORT_WORKER, str(layout.root)]
+    while not ended.is_set():
+        with subprocess.Popen(command, stdin=subprocess.PIPE, process_group=0) as process:  # noqa: S603
+            while process.poll() is None and not ended.wait(POLL):
+                pass
+            if process.returncode is None:
+                _stop(process)
+            else:
+                logger.error("An export worker died (exit code %d)", process.returncode)
+                ended.wait(PAUSE)
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()  # its task is done anew when its lease has run out
+
+
+def export_worker() -> None:
+    """What an export worker runs: ``sys.argv`` has the data directory. It ends with its parent."""
+    from inlink.api.export_worker import run
+
+    logging.basicConfig(format=LINE)
+    logging.getLogger("inlink").setLevel(logging.INFO)
+    threading.Thread(target=_end_with_stdin, daemon=True).start()
+    run(Layout(Path(sys.argv[1])))
+
+
+def _end_with_stdin() -> None:
+    """Its other end is the parent's, and closed when that dies."""
+    os.read(sys.stdin.fileno(), 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def _prepare(layout: Layout) -> None:
     """Make what workers share, and find what would stop every one of them."""
     try:
-        connect(layout.accounts).dispose()
+        chosen = settings.load(layout.root)
+        connect(chosen.accounts_url or layout.accounts).dispose()
         layout.secret()
-        settings.load(layout.root)
-    except (OSError, settings.SettingsError) as error:
+    except (OSError, settings.SettingsError, AccountsError) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -23,6 +23,7 @@ class Layout:
         self.building = root / "building"
         self.current = root / "CURRENT"
         self.accounts = root / "accounts.sqlite"
+        self.exports = root / "exports"
 
     def batch_directories(self) -> list[Path]:
         """The finished batches, by name."""

@@ -1,0 +1,67 @@
+"""``/export/…``: the files of finished exports, over HTTP.
+
+In: a name. Out: the file, or a part of it. A name cannot be guessed, so that a file needs no key.
+A file never changes once it has its name, so a download can be resumed (``Range``, ``If-Range``)
+and is not sent again to who has it (``ETag``).
+"""
+
+import asyncio
+import os
+import re
+from pathlib import Path
+from typing import Any, cast
+
+from litestar import Request
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import ASGIApp
+from starlette.datastructures import MutableHeaders
+from starlette.responses import FileResponse, Response
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
+
+from inlink.api import EXPORT_PREFIX
+from inlink.api.errors import ApiError
+from inlink.api.export_worker import FILE_NAME
+from inlink.api.formats import JSON
+from inlink.store.layout import Layout
+
+MEDIA_TYPE = "application/gzip"
+
+_BYTE_RANGES = re.compile(r"bytes=(\d+-\d*|-\d+)(\s*,\s*(\d+-\d*|-\d+))*", re.IGNORECASE | re.ASCII)
+
+
+def download_route(layout: Layout) -> HTTPRouteHandler:
+    """The route of the export files of a data directory."""
+
+    async def download(request: Request[Any, Any, Any]) -> ASGIApp:
+        path = layout.exports / request.path_params["name"]
+        status = await asyncio.to_thread(_status, path)
+        response = _not_found() if status is None else _file(request, path, status)
+        return cast("ASGIApp", response)
+
+    handler = HTTPRouteHandler(f"{EXPORT_PREFIX}/{{name:str}}", http_method=["GET", "HEAD"])
+    return handler(download)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    if not FILE_NAME.fullmatch(path.name):
+        return None
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
+def _file(request: Request[Any, Any, Any], path: Path, status: os.stat_result) -> Response:
+    headers = MutableHeaders(scope=cast("dict[str, Any]", request.scope))
+    # A range that is not understood is to be ignored (RFC 9110, 14.2); Starlette would answer 400.
+    if not _BYTE_RANGES.fullmatch(headers.get("range", "").strip()):
+        del headers["range"]
+    response = FileResponse(path, media_type=MEDIA_TYPE, filename=path.name, stat_result=status)
+    if StaticFiles().is_not_modified(response.headers, headers):
+        return NotModifiedResponse(response.headers)
+    return response
+
+
+def _not_found() -> Response:
+    error = ApiError(404, "There is no such export, or its time is over and it was removed.")
+    return Response(JSON.encode(error.body()), error.status, media_type=JSON.media_type)

@@ -1,0 +1,100 @@
+"""The network and the clock, in two worlds: blocking, and on an event loop.
+
+Everything else is written once, as coroutines over a `Wire`. Over `Blocking` they never wait on an
+event loop, so `run` runs them to their end in a plain call; over `Waiting` they are awaited.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import httpx
+
+T = TypeVar("T")
+
+
+class Wire(Protocol):
+    """What the client does that takes time."""
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """The answer, read to its end. Redirects are not followed: the key is in the URL."""
+
+    async def open(self, request: httpx.Request) -> httpx.Response:
+        """The answer with its body unread, which has to be closed; redirects are followed."""
+
+    def chunks(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
+        """The body of an answer that was opened, as it is sent."""
+
+    async def close(self, response: httpx.Response) -> None:
+        """Give the connection of an answer back."""
+
+    async def pause(self, seconds: float) -> None:
+        """Let time go by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocking:
+    """The wire of plain calls."""
+
+    client: httpx.Client
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """See `Wire`."""
+        return self.client.send(request)
+
+    async def open(self, request: httpx.Request) -> httpx.Response:
+        """See `Wire`."""
+        return self.client.send(request, stream=True, follow_redirects=True)
+
+    async def chunks(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
+        """See `Wire`."""
+        for chunk in response.iter_raw():
+            yield chunk
+
+    async def close(self, response: httpx.Response) -> None:
+        """See `Wire`."""
+        response.close()
+
+    async def pause(self, seconds: float) -> None:
+        """See `Wire`."""
+        time.sleep(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The wire of an event loop."""
+
+    client: httpx.AsyncClient
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """See `Wire`."""
+        return await self.client.send(request)
+
+    async def open(self, request: httpx.Request) -> httpx.Response:
+        """See `Wire`."""
+        return await self.client.send(request, stream=True, follow_redirects=True)
+
+    async def chunks(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
+        """See `Wire`."""
+        async for chunk in response.aiter_raw():
+            yield chunk
+
+    async def close(self, response: httpx.Response) -> None:
+        """See `Wire`."""
+        await response.aclose()
+
+    async def pause(self, seconds: float) -> None:
+        """See `Wire`."""
+        await asyncio.sleep(seconds)
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine over `Blocking` to its end."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    raise RuntimeError("a coroutine over a blocking wire has waited for an event loop")

@@ -2,11 +2,13 @@
 
     python bench/segments.py [LINKS]
 
-Makes a generation of LINKS (2,000,000) links out of nothing: half of them to one domain, most of
-those from one host, the others to 20,000 domains by a power law. Prints bytes a backlink by file,
-and the milliseconds of each of the reader's methods on a small and on the huge target.
+Makes a generation of LINKS (2,000,000) live links out of nothing: half of them to one domain, most
+of those from one host, the others to 20,000 domains by a power law; and a quarter as many stretches
+of links that ended. Prints bytes a backlink by file, and the milliseconds of each of the reader's
+methods on a small and on the huge target.
 """
 
+import datetime as dt
 import sys
 import tempfile
 import time
@@ -19,6 +21,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from inlink.index.filters import LinkFilter, TextFilter
+from inlink.index.history import Span
 from inlink.index.reader import Reader
 from inlink.index.segments import partition_directory
 from inlink.index.writer import write_segments
@@ -28,6 +32,9 @@ from inlink.urls.canonical import sort_key, text_id, url_id
 from inlink.urls.targets import Target, parse_target
 
 DAY = 86_400_000_000
+DAYS = Span(dt.date(2021, 6, 1), dt.date(2021, 6, 2))
+YEAR = Span(dt.date(2021, 1, 1), dt.date(2021, 12, 31))
+RANKED = dt.date(2021, 5, 1)
 WORDS = ["guide", "review", "kitchen", "garden", "travel", "notes"]
 WORDS += ["archive", "summer", "market", "recipe", "music", "studio"]
 
@@ -44,7 +51,7 @@ def addresses(count: int, hosts: int, name: str) -> list[str]:
 
 
 def write_tables(directory: Path, count: int) -> None:
-    """The tables of a generation with about *count* links."""
+    """The tables of a generation with about *count* live links."""
     random = np.random.default_rng(0)
     sources = [
         *addresses(count // 8, 50_000, "source"),
@@ -82,6 +89,10 @@ def _write_urls(directory: Path, urls: list[str]) -> None:
     rank = np.minimum(np.random.default_rng(1).pareto(1.0, len(urls)) * 5, 100)
     _write(directory / "ranks.parquet", tables.RANKS, [ids, rank / 100, rank.astype(np.int16)])
     named = sorted(set(domain_ids))
+    past: list[Any] = [ids, [RANKED] * len(ids), (rank / 2).astype(np.int16)]
+    _write(directory / "past_ranks.parquet", tables.PAST_RANKS, past)
+    _write(directory / "past_domain_ranks.parquet", tables.PAST_DOMAIN_RANKS, [[], [], []])
+    _write(directory / "rank_days.parquet", tables.RANK_DAYS, [[YEAR.first, RANKED]])
     rank = rank[: len(named)]
     _write(
         directory / "domain_ranks.parquet",
@@ -117,20 +128,24 @@ def _write_links(
     pair: npt.NDArray[np.int64],
     random: np.random.Generator,
 ) -> None:
-    count = len(pair)
+    earlier = pair[random.random(len(pair)) < 0.25]
+    live, count = len(pair), len(pair) + len(earlier)
+    pair = np.concatenate([pair, earlier])
     source_ids = np.array([url_id(url) for url in sources])
     target_ids = np.array([url_id(url) for url in targets])
-    first_seen = random.integers(18_000, 19_000, count) * DAY
+    found_at = random.integers(18_000, 19_000, count) * DAY
+    is_lost = np.arange(count) >= live
+    lost_at = np.where(is_lost, found_at + random.integers(1, 90, count) * DAY, 0)
     word = random.integers(0, len(WORDS), (count, 2)).tolist()
     image = random.random(count) < 0.1
     columns: list[Any] = [
         source_ids[pair // len(targets)],
         target_ids[pair % len(targets)],
         ["href"] * count,
-        first_seen,
-        [None] * count,
-        [None] * count,
-        first_seen,
+        found_at,
+        pa.array(lost_at, mask=~is_lost).cast(tables.TIME),
+        ["link_removed" if lost else None for lost in is_lost.tolist()],
+        found_at,
         ["a"] * count,
         [f"{WORDS[a]} {WORDS[b]}" for a, b in word],
         random.random(count) < 0.2,
@@ -172,6 +187,36 @@ def methods(reader: Reader, target: Target) -> dict[str, Callable[[], object]]:
         "refdomains, 100 by rank": lambda: reader.refdomains(target, "inlink_rank", 100),
         "raw backlinks, 100": lambda: reader.raw_backlinks(target, 100),
         "raw backlinks, 100,000": lambda: reader.raw_backlinks(target, 100_000),
+        "backlinks, 100 by date, nofollow": lambda: reader.backlinks(
+            target, "date_found", 100, None, LinkFilter(nofollow=True)
+        ),
+        "backlinks, 100 by date, anchor": lambda: reader.backlinks(
+            target, "date_found", 100, None, LinkFilter(anchor=TextFilter("kitchen", True))
+        ),
+        "backlinks, 100 by date, url_from": lambda: reader.backlinks(
+            target, "date_found", 100, None, LinkFilter(url_from=TextFilter("kitchen", True))
+        ),
+        "new and lost backlinks, 1,000 of 2 days": lambda: reader.new_lost_backlinks(
+            target, DAYS, None, "new_lost_date", 1000
+        ),
+        "new and lost backlinks, 1,000 of a year": lambda: reader.new_lost_backlinks(
+            target, YEAR, None, "new_lost_date", 1000
+        ),
+        "new and lost backlinks, 1,000 of a year by rank": lambda: reader.new_lost_backlinks(
+            target, YEAR, None, "inlink_rank", 1000
+        ),
+        "new and lost backlinks, a year, counted": lambda: reader.new_lost_backlinks_count(
+            target, YEAR, None
+        ),
+        "new and lost refdomains, 1,000 of a year": lambda: reader.new_lost_refdomains(
+            target, YEAR, None, "new_lost_date", 1000
+        ),
+        "new and lost refdomains, a year, counted": lambda: reader.new_lost_refdomains_count(
+            target, YEAR, None
+        ),
+        "live backlinks, a year": lambda: reader.live_backlinks(target, YEAR),
+        "live refdomains, a year": lambda: reader.live_refdomains(target, YEAR),
+        "rank history": lambda: reader.domain_inlink_rank_history(target, YEAR),
     }
 
 

@@ -16,7 +16,16 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from inlink.index.rows import Backlink, Metrics, Refdomain
+from inlink.index.rows import (
+    Backlink,
+    DayCount,
+    Metrics,
+    NewLostBacklink,
+    NewLostRefdomain,
+    NewLostType,
+    ReasonLost,
+    Refdomain,
+)
 from inlink.store import tables
 from inlink.urls.canonical import sort_key, text_id, url_id
 from inlink.urls.domains import registrable_domain
@@ -35,7 +44,20 @@ class Link:
     nofollow: bool = False
     image: bool = False
     image_source: str | None = None
-    lost: bool = False
+    found: dt.datetime | None = None
+    """None: when it was first seen."""
+    lost: dt.datetime | None = None
+    reason: ReasonLost = "link_removed"
+    element: str = ""
+    """"": that of an ordinary link of its type."""
+
+    @property
+    def found_at(self) -> dt.datetime:
+        return self.found or self.first_seen
+
+    @property
+    def has_anchor_element(self) -> bool:
+        return self.link_type == "href" and self.element != "canonical"
 
 
 @dataclass(frozen=True)
@@ -51,14 +73,17 @@ class Web:
     pages: dict[str, Page] = field(default_factory=dict)
     ranks: dict[str, int] = field(default_factory=dict)
     domain_ranks: dict[str, int] = field(default_factory=dict)
+    past_ranks: dict[str, list[tuple[dt.date, int]]] = field(default_factory=dict)
+    past_domain_ranks: dict[str, list[tuple[dt.date, int]]] = field(default_factory=dict)
+    rank_days: list[dt.date] = field(default_factory=list)
 
     def urls(self) -> list[str]:
         named = {url for link in self.links for url in (link.source, link.target)}
-        return sorted(named | set(self.pages) | set(self.ranks))
+        return sorted(named | set(self.pages) | set(self.ranks) | set(self.past_ranks))
 
     @property
     def live(self) -> list[Link]:
-        return [link for link in self.links if not link.lost]
+        return [link for link in self.links if link.lost is None]
 
 
 def host_of(url: str) -> str:
@@ -90,6 +115,23 @@ def write_tables(web: Web, generation: Path, shuffle: Random | None = None) -> P
                 for name, rank in web.domain_ranks.items()
             ],
         ),
+        "past_ranks": (
+            tables.PAST_RANKS,
+            [
+                {"url_id": url_id(url), "until": until, "inlink_rank": rank}
+                for url, past in web.past_ranks.items()
+                for until, rank in past
+            ],
+        ),
+        "past_domain_ranks": (
+            tables.PAST_DOMAIN_RANKS,
+            [
+                {"domain_id": text_id(name), "until": until, "domain_inlink_rank": rank}
+                for name, past in web.past_domain_ranks.items()
+                for until, rank in past
+            ],
+        ),
+        "rank_days": (tables.RANK_DAYS, [{"day": day} for day in web.rank_days]),
     }
     for name, (schema, rows) in contents.items():
         if shuffle:
@@ -116,11 +158,11 @@ def _link_row(link: Link) -> dict[str, object]:
         "source_id": url_id(link.source),
         "target_id": url_id(link.target),
         "link_type": link.link_type,
-        "found_at": link.first_seen,
-        "lost_at": link.first_seen + DAY if link.lost else None,
-        "reason_lost": "link_removed" if link.lost else None,
+        "found_at": link.found_at,
+        "lost_at": link.lost,
+        "reason_lost": link.reason if link.lost else None,
         "first_seen": link.first_seen,
-        "element": "a" if link.link_type == "href" else "location",
+        "element": link.element or ("a" if link.link_type == "href" else "location"),
         "anchor": link.anchor,
         "nofollow": link.nofollow,
         "image": link.image,
@@ -258,3 +300,149 @@ def _address(text: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address 
         return ipaddress.ip_address(text or "")
     except ValueError:
         return None
+
+
+Days = tuple[dt.date, dt.date]
+Event = tuple[dt.date, NewLostType, Link]
+Stay = tuple[dt.date, dt.date | None, list[Link]]
+"""The first day, the last day (None: not yet) and the stretches of a referring host's stay."""
+
+
+def stretches(web: Web, text: str, mode: str) -> list[Link]:
+    """The links to a target, live and lost, in key order, then by time."""
+    found = [link for link in web.links if covers(text, mode, link.target)]
+    return sorted(found, key=lambda link: (key_of(link), link.found_at))
+
+
+def _events(links: Sequence[Link], days: Days, new_lost_type: NewLostType | None) -> list[Event]:
+    """What was found, in key order, then what was lost."""
+    found: list[Event] = [(link.found_at.date(), "new", link) for link in links]
+    lost: list[Event] = [(link.lost.date(), "lost", link) for link in links if link.lost]
+    return [
+        event
+        for event in [*found, *lost]
+        if days[0] <= event[0] <= days[1] and new_lost_type in {None, event[1]}
+    ]
+
+
+def new_lost_backlinks(
+    web: Web,
+    links: Sequence[Link],
+    days: Days,
+    new_lost_type: NewLostType | None,
+    order: str,
+) -> list[NewLostBacklink]:
+    """Every event, in order."""
+
+    def place(event: Event) -> int:
+        day, _, link = event
+        return -(day.toordinal() if order == "new_lost_date" else value(web, link, order))
+
+    events = sorted(_events(links, days, new_lost_type), key=place)
+    return [_new_lost_backlink(web, *event) for event in events]
+
+
+def _new_lost_backlink(
+    web: Web, day: dt.date, new_lost_type: NewLostType, link: Link
+) -> NewLostBacklink:
+    row = backlink(web, link)
+    return NewLostBacklink(
+        new_lost_date=day,
+        new_lost_type=new_lost_type,
+        url_from=row.url_from,
+        url_to=row.url_to,
+        title=row.title,
+        anchor=row.anchor,
+        alt="",
+        link_type="redirect" if link.link_type == "redirect" else "href",
+        nofollow=row.nofollow,
+        image=row.image,
+        image_source=row.image_source or "",
+        reason_lost=link.reason if new_lost_type == "lost" else "",
+        inlink_rank=row.inlink_rank,
+        domain_inlink_rank=row.domain_inlink_rank,
+        first_seen=row.first_seen,
+    )
+
+
+def stays(links: Sequence[Link]) -> dict[str, list[Stay]]:
+    """The stretches of each host, put together two at a time for as long as two share a day."""
+    found: dict[str, list[Stay]] = defaultdict(list)
+    for link in links:
+        new: Stay = (link.found_at.date(), link.lost.date() if link.lost else None, [link])
+        apart = found[host_of(link.source)]
+        while touching := [stay for stay in apart if _share_a_day(stay, new)]:
+            apart.remove(touching[0])
+            new = _together(touching[0], new)
+        apart.append(new)
+    return {host: sorted(group, key=lambda stay: stay[0]) for host, group in found.items()}
+
+
+def _share_a_day(one: Stay, other: Stay) -> bool:
+    return (one[1] is None or other[0] <= one[1]) and (other[1] is None or one[0] <= other[1])
+
+
+def _together(one: Stay, other: Stay) -> Stay:
+    last = None if one[1] is None or other[1] is None else max(one[1], other[1])
+    return min(one[0], other[0]), last, one[2] + other[2]
+
+
+def new_lost_refdomains(
+    web: Web, links: Sequence[Link], days: Days, new_lost_type: NewLostType | None, order: str
+) -> list[NewLostRefdomain]:
+    """Every event, in order."""
+    named = sorted(stays(links).items(), key=lambda item: item[0].encode())
+    every = [(host, stay) for host, group in named for stay in group]
+    events: list[tuple[dt.date, NewLostType, str, Stay]] = [
+        *((stay[0], "new", host, stay) for host, stay in every),
+        *((stay[1], "lost", host, stay) for host, stay in every if stay[1]),
+    ]
+    rows = [
+        _new_lost_refdomain(web, *event)
+        for event in events
+        if days[0] <= event[0] <= days[1] and new_lost_type in {None, event[1]}
+    ]
+    if order == "new_lost_date":
+        return sorted(rows, key=lambda row: -row.new_lost_date.toordinal())
+    return sorted(rows, key=lambda row: -row.domain_inlink_rank)
+
+
+def _new_lost_refdomain(
+    web: Web, day: dt.date, new_lost_type: NewLostType, host: str, stay: Stay
+) -> NewLostRefdomain:
+    _, last, links = stay
+    latest: dict[tuple[bytes, bytes, str], Link] = {}
+    for link in sorted(links, key=lambda link: link.found_at):
+        if last or link.lost is None:
+            latest[key_of(link)] = link
+    counted = list(latest.values())
+    return NewLostRefdomain(
+        new_lost_date=day,
+        new_lost_type=new_lost_type,
+        refdomain=host,
+        backlinks=len(counted),
+        dofollow_backlinks=sum(not link.nofollow for link in counted),
+        first_seen=min(link.first_seen for link in counted).date(),
+        domain_inlink_rank=domain_rank(web, links[0].source),
+    )
+
+
+def counts(rows: Sequence[NewLostBacklink | NewLostRefdomain], days: Days) -> list[DayCount]:
+    """How many events of each type each day has."""
+    seen = [(row.new_lost_date, row.new_lost_type) for row in rows]
+    every = [days[0] + n * DAY for n in range((days[1] - days[0]).days + 1)]
+    return [DayCount(day, seen.count((day, "new")), seen.count((day, "lost"))) for day in every]
+
+
+def live_on(links: Sequence[Link], day: dt.date) -> list[Link]:
+    """The links that are live at the end of a day."""
+    return [
+        link
+        for link in links
+        if link.found_at.date() <= day and (link.lost is None or link.lost.date() > day)
+    ]
+
+
+def rank_on(past: Sequence[tuple[dt.date, int]], current: int, day: dt.date) -> int:
+    """What the rank was on *day*, given what it was until other days."""
+    return min([(until, rank) for until, rank in past if until > day], default=(day, current))[1]

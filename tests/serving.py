@@ -20,7 +20,7 @@ from inlink.accounts.keys import Keys
 from inlink.index.writer import write_segments
 from inlink.store import tables
 from inlink.store.layout import Layout, write_atomically
-from inlink.store.settings import Settings
+from inlink.store.settings import Settings, load
 from inlink.urls.canonical import text_id
 from inlink.urls.describe import describe
 
@@ -30,7 +30,7 @@ PREFIX = "/backlinks/v1.0"
 
 @dataclass(frozen=True)
 class Row:
-    """One live backlink, and its page."""
+    """One stretch of a backlink, live unless it has a day in *lost*, and its page."""
 
     source: str
     target: str
@@ -43,6 +43,13 @@ class Row:
     image_source: str | None = None
     link_type: str = "href"
     ip: str | None = None
+    found: str | None = None
+    lost: str | None = None
+    reason_lost: str = "link_removed"
+
+
+Past = Mapping[str, Iterable[tuple[str, int]]]
+"""Ranks until a day, by URL or by domain."""
 
 
 def write_generation(
@@ -51,14 +58,19 @@ def write_generation(
     rows: Iterable[Row],
     inlink_ranks: Mapping[str, int] | None = None,
     domain_ranks: Mapping[str, int] | None = None,
+    *,
+    past_ranks: Past | None = None,
+    past_domain_ranks: Past | None = None,
+    rank_days: Iterable[str] = (),
 ) -> None:
     """Write generation *number*, with ranks by URL and by domain; ``CURRENT`` stays as it is."""
     rows = list(rows)
     ranks = dict(inlink_ranks or {})
+    past = {url: list(values) for url, values in (past_ranks or {}).items()}
     directory = Layout(data).generation(number)
     made = directory / "tables"
     made.mkdir(parents=True)
-    urls = {url for row in rows for url in (row.source, row.target)} | set(ranks)
+    urls = {url for row in rows for url in (row.source, row.target)} | {*ranks, *past}
     contents: dict[str, tuple[list[dict[str, Any]], pa.Schema]] = {
         "urls": ([describe(url)._asdict() for url in sorted(urls)], tables.URLS),
         "pages": ([_page(row) for row in {row.source: row for row in rows}.values()], tables.PAGES),
@@ -79,6 +91,30 @@ def write_generation(
                 for domain, rank in (domain_ranks or {}).items()
             ],
             tables.DOMAIN_RANKS,
+        ),
+        "past_ranks": (
+            [
+                {"url_id": text_id(url), "until": dt.date.fromisoformat(day), "inlink_rank": rank}
+                for url, values in past.items()
+                for day, rank in values
+            ],
+            tables.PAST_RANKS,
+        ),
+        "past_domain_ranks": (
+            [
+                {
+                    "domain_id": text_id(domain),
+                    "until": dt.date.fromisoformat(day),
+                    "domain_inlink_rank": rank,
+                }
+                for domain, values in (past_domain_ranks or {}).items()
+                for day, rank in values
+            ],
+            tables.PAST_DOMAIN_RANKS,
+        ),
+        "rank_days": (
+            [{"day": dt.date.fromisoformat(day)} for day in rank_days],
+            tables.RANK_DAYS,
         ),
     }
     for name, (content, schema) in contents.items():
@@ -115,7 +151,9 @@ def _link(row: Row) -> dict[str, Any]:
         "source_id": text_id(row.source),
         "target_id": text_id(row.target),
         "link_type": row.link_type,
-        "found_at": _time(row.first_seen),
+        "found_at": _time(row.found or row.first_seen),
+        "lost_at": _time(row.lost) if row.lost else None,
+        "reason_lost": row.reason_lost if row.lost else None,
         "first_seen": _time(row.first_seen),
         "element": "location" if row.link_type == "redirect" else "a",
         "anchor": row.anchor,
@@ -128,7 +166,7 @@ def _link(row: Row) -> dict[str, Any]:
 @contextlib.contextmanager
 def stored_keys(data: Path) -> Iterator[Keys]:
     """The API keys of a data directory."""
-    engine = connect(Layout(data).accounts)
+    engine = connect(load(data).accounts_url or Layout(data).accounts)
     try:
         yield Keys(engine)
     finally:

@@ -13,7 +13,7 @@ import pytest
 from inlink.index.partition import Partition
 from inlink.index.reader import Reader
 from inlink.index.rows import BacklinkOrder, Metrics, Ranks, RawPosition
-from inlink.index.segments import SegmentsError
+from inlink.index.segments import REASONS, SegmentsError
 from inlink.index.summaries import SUMMARY_LINKS
 from inlink.index.writer import write_segments
 from inlink.store.settings import Settings
@@ -21,6 +21,7 @@ from inlink.urls.canonical import sort_key
 from inlink.urls.domains import registrable_domain
 from inlink.urls.targets import Mode, Target, parse_target
 from tests.index_tables import (
+    DAY,
     START,
     Link,
     Page,
@@ -80,31 +81,50 @@ def random_web(seed: int, links: int) -> Web:
     web.ranks = {url: random.randrange(101) for url in urls if random.random() < 0.7}
     domains = sorted({registrable_domain(host_of(url)) for url in urls})
     web.domain_ranks = {name: random.randrange(101) for name in domains if random.random() < 0.7}
+    web.rank_days = [START.date() + n * DAY for n in sorted(random.sample(range(-30, 30), 12))]
+    web.past_ranks = {url: random_past(random, web.rank_days) for url in urls[::3]}
+    web.past_domain_ranks = {name: random_past(random, web.rank_days) for name in domains[::3]}
     return web
 
 
+def random_past(random: Random, days: list[dt.date]) -> list[tuple[dt.date, int]]:
+    """Ranks until some of the days on which ranks were published."""
+    return [(day, random.randrange(-1, 101)) for day in days[1:] if random.random() < 0.3]
+
+
 def random_links(random: Random, urls: list[str], count: int) -> Iterator[Link]:
+    """The stretches of links: days apart, on one day, and on either side of midnight."""
     seen = set()
-    for _ in range(count):
-        source, target = random.choice(urls), random.choice(urls)
+    source, target = urls[0], urls[-1]
+    for n in range(count):
+        if n % 4:  # else the same pages again, perhaps by another type of link
+            source, target = random.choice(urls), random.choice(urls)
         link_type = random.choice(["href", "href", "redirect"])
         if (source, target, link_type) in seen:
             continue
         seen.add((source, target, link_type))
-        link = Link(
-            source,
-            target,
-            link_type,
-            START + dt.timedelta(days=random.randrange(-5, 5), microseconds=random.randrange(2)),
-            random.choice(TEXTS),
-            random.random() < 0.3,
-            random.random() < 0.3,
-            random.choice([None, "https://example.net/i.png", "http://example.net/%00"]),
-            lost=random.random() < 0.2,
-        )
-        yield link
-        if random.random() < 0.1:  # an earlier stretch of the same link
-            yield Link(source, target, link_type, lost=True)
+        stretches = random.choice([1, 1, 1, 2, 3])
+        steps = sorted(random.sample(range(-20, 20), 2 * stretches))
+        times = [
+            START + step * dt.timedelta(hours=6) + dt.timedelta(microseconds=random.randrange(2))
+            for step in steps
+        ]
+        live = random.random() < 0.8
+        for nth, (found, lost) in enumerate(zip(times[::2], times[1::2], strict=True)):
+            yield Link(
+                source,
+                target,
+                link_type,
+                times[0],
+                random.choice(TEXTS),
+                random.random() < 0.3,
+                random.random() < 0.3,
+                random.choice([None, "https://example.net/i.png", "http://example.net/%00"]),
+                found,
+                None if live and nth == stretches - 1 else lost,
+                random.choice(REASONS),
+                random.choice(["a", "area", "canonical"]) if link_type == "href" else "location",
+            )
 
 
 def read(
@@ -285,7 +305,7 @@ def test_another_format_is_refused(web: Web, tmp_path: Path) -> None:
     read(web, tmp_path)
     path = tmp_path / "segments" / "segments.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
-    with pytest.raises(SegmentsError, match=r"has format 99.*reads format 1.*inlink build"):
+    with pytest.raises(SegmentsError, match=r"has format 99.*reads format 2.*inlink build"):
         Reader(tmp_path)
 
 

@@ -9,7 +9,8 @@ import pytest
 from inlink.index.segments import load
 from inlink.index.writer import write_segments
 from inlink.store.settings import Settings
-from tests.index_tables import Link, Page, Web, write_tables
+from inlink.urls.domains import registrable_domain
+from tests.index_tables import Link, Page, Web, host_of, write_tables
 from tests.test_index_reader import random_web
 
 
@@ -39,10 +40,21 @@ def test_counts_are_those_of_the_tables(tmp_path: Path) -> None:
     (partition,) = counts.partitions
     assert load(tmp_path / "segments") == counts
     assert partition.links == len(web.live)
-    assert partition.pages == len({link.source for link in web.live})
-    assert partition.anchors == len({link.anchor for link in web.live})
-    assert partition.domains == len(web.domain_ranks)
-    assert partition.targets == len(set(web.ranks) | {link.target for link in web.links})
+    assert partition.lost == len(web.links) - len(web.live) > 0
+    sources = {link.source for link in web.links}
+    hosts = {host_of(source) for source in sources}
+    assert partition.pages == len(sources)
+    assert partition.hosts == len(hosts)
+    assert partition.domain_names == len(set(map(registrable_domain, hosts)))
+    assert partition.anchors == len({link.anchor for link in web.links})
+    assert partition.domains == len(
+        {*web.domain_ranks, *(name for name, past in web.past_domain_ranks.items() if past)}
+    )
+    ranked = {*web.ranks, *(url for url, past in web.past_ranks.items() if past)}
+    assert partition.targets == len(ranked | {link.target for link in web.links})
+    assert partition.past_ranks == sum(map(len, web.past_ranks.values()))
+    assert partition.past_domain_ranks == sum(map(len, web.past_domain_ranks.values()))
+    assert counts.rank_days == tuple(web.rank_days)
 
 
 def test_every_file_is_one_record_batch_without_compression(tmp_path: Path) -> None:

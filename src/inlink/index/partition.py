@@ -4,20 +4,25 @@ In: the directory of a partition. Out: its columns as NumPy arrays, its strings,
 rows of links that a range of sort keys covers. docs/segments.md describes the files.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from inlink.index.files import map_columns
-from inlink.index.rows import UNKNOWN_RANK, Metrics, RawPosition
+from inlink.index.rows import Metrics, RawPosition
 from inlink.index.segments import REDIRECT
 from inlink.index.strings import Strings
+from inlink.urls.canonical import url_of_key
 
+_Ints = npt.NDArray[np.integer[Any]]
 Int8 = npt.NDArray[np.int8]
 UInt8 = npt.NDArray[np.uint8]
+UInt16 = npt.NDArray[np.uint16]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
@@ -28,6 +33,7 @@ class Targets:
 
     inlink_rank: Int8
     links_end: Int64
+    lost_end: Int64
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,24 @@ class Links:
     image_source: Int32
     flags: UInt8
     first_seen: Int32
+    found: Int32
+    inlink_rank: Int8
+    domain_inlink_rank: Int8
+    host: Int32
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Stretches of backlinks that ended, by target, source, link type, time."""
+
+    source: Int32
+    anchor: Int32
+    image_source: Int32
+    flags: UInt8
+    first_seen: Int32
+    found: Int32
+    lost: Int32
+    reason: UInt8
     inlink_rank: Int8
     domain_inlink_rank: Int8
     host: Int32
@@ -54,11 +78,19 @@ class Pages:
 
 
 @dataclass(frozen=True, slots=True)
+class Ips:
+    """Addresses of referring pages."""
+
+    country: UInt16
+
+
+@dataclass(frozen=True, slots=True)
 class Hosts:
     """Referring hosts, by name."""
 
     domain_inlink_rank: Int8
-    tld: UInt8
+    tld: Int32
+    domain: Int32
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +101,58 @@ class Domains:
     domain_inlink_rank: Int8
 
 
+@dataclass(frozen=True, slots=True)
+class PastRanks:
+    """Ranks of targets before a day, by target and day."""
+
+    target: Int32
+    until: Int32
+    inlink_rank: Int8
+
+
+@dataclass(frozen=True, slots=True)
+class PastDomainRanks:
+    """Ranks of domains before a day, by domain and day."""
+
+    domain: Int32
+    until: Int32
+    domain_inlink_rank: Int8
+
+
+class LinkTexts(NamedTuple):
+    """Texts of links: one list for each column."""
+
+    url_from: list[str]
+    title: list[str]
+    url_to: list[str]
+    anchor: list[str]
+    image_source: list[str | None]
+
+
 class Partition:
     """The files of one partition. Safe to use from several threads."""
 
     def __init__(self, directory: Path) -> None:
         self.targets = Targets(**map_columns(directory / "targets.arrow"))
         self.links = Links(**map_columns(directory / "links.arrow"))
+        self.lost = Lost(**map_columns(directory / "lost.arrow"))
         self.pages = Pages(**map_columns(directory / "pages.arrow"))
+        self.ips = Ips(**map_columns(directory / "ips.arrow"))
         self.hosts = Hosts(**map_columns(directory / "hosts.arrow"))
         self.domains = Domains(**map_columns(directory / "domains.arrow"))
+        self.past_ranks = PastRanks(**map_columns(directory / "past_ranks.arrow"))
+        past_domain_ranks = map_columns(directory / "past_domain_ranks.arrow")
+        self.past_domain_ranks = PastDomainRanks(**past_domain_ranks)
         self.target_keys = Strings(directory / "target_keys.arrow")
         self.page_texts = Strings(directory / "page_texts.arrow")
+        self.ip_texts = Strings(directory / "ip_texts.arrow")
         self.host_names = Strings(directory / "host_names.arrow")
+        self.domain_names = Strings(directory / "domain_names.arrow")
+        self.tlds = Strings(directory / "tlds.arrow")
         self.anchors = Strings(directory / "anchors.arrow")
         self.image_sources = Strings(directory / "image_sources.arrow")
+        self.edu = _row_of(self.tlds, "edu")
+        self.gov = _row_of(self.tlds, "gov")
         summaries = directory / "summaries.arrow"
         self._summaries = _summaries(map_columns(summaries)) if summaries.exists() else {}
 
@@ -92,25 +162,39 @@ class Partition:
 
     def link_rows(self, targets: slice) -> slice:
         """The rows of `links` to *targets*."""
-        return slice(self._links_before(targets.start), self._links_before(targets.stop))
+        return _rows_of(self.targets.links_end, targets)
 
-    def _links_before(self, target: int) -> int:
-        return int(self.targets.links_end[target - 1]) if target else 0
+    def lost_rows(self, targets: slice) -> slice:
+        """The rows of `lost` to *targets*."""
+        return _rows_of(self.targets.lost_end, targets)
 
-    def target_of(self, links: npt.NDArray[np.integer[Any]]) -> Int64:
-        """The row of `targets` that each of *links* leads to."""
-        return np.searchsorted(self.targets.links_end, links, side="right").astype(np.int64)
+    def target_of(self, rows: _Ints, links: Links | Lost | None = None) -> Int64:
+        """The row of `targets` that each of *rows* of *links* (None: the live ones) leads to."""
+        ends = self.targets.lost_end if isinstance(links, Lost) else self.targets.links_end
+        return np.searchsorted(ends, rows, side="right").astype(np.int64)
+
+    def texts(self, source: _Ints, target: _Ints, anchor: _Ints, image_source: _Ints) -> LinkTexts:
+        """The texts of links, given the rows that they name; all of one length."""
+        url: Callable[[str], str] = cache(url_of_key)
+        keys, titles = self.page_texts.lookup(source)
+        (target_keys,) = self.target_keys.lookup(target)
+        (anchors,) = self.anchors.lookup(anchor)
+        images: list[str | None] = [None] * len(image_source)
+        places = np.flatnonzero(image_source >= 0)
+        (found,) = self.image_sources.lookup(image_source[places])
+        for place, text in zip(places.tolist(), found, strict=True):
+            images[place] = text
+        return LinkTexts(list(map(url, keys)), titles, list(map(url, target_keys)), anchors, images)
 
     def summary(self, links: slice) -> Metrics | None:
         """The metrics of *links*, where they were counted when the segments were written."""
         return self._summaries.get((links.start, links.stop))
 
-    def domain_inlink_rank(self, domain_id: int) -> int:
-        """The rank of a registrable domain, or `UNKNOWN_RANK`."""
+    def domain_rows(self, domain_id: int) -> slice:
+        """The row of `domains` that is a registrable domain, or none."""
         row = int(np.searchsorted(self.domains.domain_id, domain_id))
-        if row == len(self.domains.domain_id) or self.domains.domain_id[row] != domain_id:
-            return UNKNOWN_RANK
-        return int(self.domains.domain_inlink_rank[row])
+        there = row < len(self.domains.domain_id) and self.domains.domain_id[row] == domain_id
+        return slice(row, row + bool(there))
 
     def position(self, link: int) -> RawPosition:
         """Where the row *link* stands in key order."""
@@ -122,11 +206,11 @@ class Partition:
     def first_after(self, position: RawPosition) -> int:
         """The first row of `links` behind *position* in key order, whether or not that exists."""
         target = self.target_keys.bisect(position.target_key)
-        start = self._links_before(target)
+        start = _before(self.targets.links_end, target)
         if not _is_at(self.target_keys, target, position.target_key):
             return start
         source = self.page_texts.bisect(position.source_key)
-        sources = self.links.source[start : self._links_before(target + 1)]
+        sources = self.links.source[start : _before(self.targets.links_end, target + 1)]
         row = start + int(np.searchsorted(sources, np.int32(source)))
         if not _is_at(self.page_texts, source, position.source_key):
             return row
@@ -134,6 +218,21 @@ class Partition:
         if position.link_type == "href" and end > row and self.links.flags[end - 1] & REDIRECT:
             return end - 1
         return end
+
+
+def _rows_of(ends: Int64, targets: slice) -> slice:
+    """The rows that belong to *targets*, of a table where those of each target end at *ends*."""
+    return slice(_before(ends, targets.start), _before(ends, targets.stop))
+
+
+def _before(ends: Int64, target: int) -> int:
+    return int(ends[target - 1]) if target else 0
+
+
+def _row_of(strings: Strings, key: str) -> int:
+    """The row of a sorted file that is *key*; -1 for none."""
+    row = strings.bisect(key)
+    return row if _is_at(strings, row, key) else -1
 
 
 def _is_at(strings: Strings, row: int, key: str) -> bool:

@@ -1,17 +1,29 @@
 """The joins and orders behind the segments, in DuckDB's SQL.
 
-In: views ``urls``, ``links``, ``pages``, ``ranks``, ``domain_ranks`` of a generation's tables, and
-``place``: the partition of each registrable domain, and ``numbered``: the place of each URL in key
-order. Out: ``address`` (every URL with its place) and ``live`` (live links from place to place);
+In: views of a generation's tables under their names, and ``place``: the partition of each
+registrable domain, and ``numbered``: the place of each URL in key order. Out: ``address`` (every
+URL with its place), ``stretch`` (the links, live and lost, from place to place) and ``past_rank``;
 then, for the partition that the variable ``partition`` names, what its files hold, in their order.
 
 Windows are kept to narrow tables: DuckDB sorts and joins beyond its memory limit, but holds the
 rows of a window in memory.
 """
 
-from inlink.index.segments import ELEMENT_SHIFT, ELEMENTS, IMAGE, NOFOLLOW, REDIRECT
+from inlink.index.segments import (
+    ELEMENT_SHIFT,
+    ELEMENTS,
+    HOME,
+    IMAGE,
+    NOFOLLOW,
+    REASONS,
+    REDIRECT,
+)
 
-PLACE = "create table place (domain_id bigint, icann varchar, partition integer)"
+RANK_DAYS = "select day from rank_days order by day"
+
+PLACE = """
+create table place (domain_id bigint, domain varchar, icann varchar, partition integer)
+"""
 
 DOMAINS = "select distinct domain_id, domain from urls"
 
@@ -23,35 +35,46 @@ ADDRESS = """
 create table address as
 select
     position, urls.url_id, sort_key, host, urls.domain_id, partition,
+    substr(sort_key, instr(sort_key, '/'), 2) = '/ ' as home,
     coalesce(inlink_rank, -1)::tinyint as inlink_rank,
     coalesce(domain_inlink_rank, -1)::tinyint as domain_inlink_rank,
-    inlink_rank is not null or target_id is not null as served
+    inlink_rank is not null or known.url_id is not null as served
 from urls
 join numbered using (url_id)
 join place using (domain_id)
 left join ranks using (url_id)
 left join domain_ranks using (domain_id)
-left join (select distinct target_id from links) on target_id = urls.url_id
+left join (select target_id as url_id from links union select url_id from past_ranks) as known
+    using (url_id)
 order by partition
 """
 # A URL that has neither rank nor links, now or in the past, is answered like an unknown one.
+# The path of a home page ends at once, and so at the space behind it in the sort key.
 
-LIVE = f"""
-create table live as
+STRETCH = f"""
+create table stretch as
 select
     target.partition, target.position as target, source.position as source,
     links.nofollow::utinyint * {NOFOLLOW} + links.image::utinyint * {IMAGE}
         + (link_type = 'redirect')::utinyint * {REDIRECT}
         + ((list_position({list(ELEMENTS)}, element) - 1) << {ELEMENT_SHIFT}) as flags,
-    anchor, image_source, make_timestamp(epoch_us(first_seen))::date as first_seen
+    anchor, image_source, make_timestamp(epoch_us(first_seen))::date as first_seen,
+    epoch_us(found_at) as found_at, epoch_us(lost_at) as lost_at,
+    (list_position({list(REASONS)}, reason_lost) - 1)::utinyint as reason
 from links
 join address as target on target.url_id = target_id
 join address as source on source.url_id = source_id
-where lost_at is null
 order by target.partition
 """  # noqa: S608
 
-LINKED = "create view linked as select * from live where partition = getvariable('partition')"
+PAST_RANK = """
+create table past_rank as
+select partition, position, until, past_ranks.inlink_rank::tinyint as inlink_rank
+from past_ranks join address using (url_id)
+order by partition
+"""
+
+LINKED = "create view linked as select * from stretch where partition = getvariable('partition')"
 
 TARGET = """
 create view target as
@@ -64,7 +87,7 @@ PAGE = """
 create or replace temp table page as
 select
     position, sort_key, title, make_timestamp(epoch_us(visited_at))::date as last_visited, ip,
-    host, inlink_rank, domain_inlink_rank
+    host, address.domain_id, home, inlink_rank, domain_inlink_rank
 from (select distinct source as position from linked)
 join address using (position)
 left join pages using (url_id)
@@ -72,8 +95,14 @@ left join pages using (url_id)
 
 HOST = """
 create or replace temp table host as
-select row_number() over (order by host) - 1 as row, host, domain_inlink_rank
-from (select distinct host, domain_inlink_rank from page)
+select row_number() over (order by host) - 1 as row, host, domain_id, domain_inlink_rank
+from (select distinct host, domain_id, domain_inlink_rank from page)
+"""
+
+DOMAIN_NAME = """
+create or replace temp table domain_name as
+select row_number() over (order by domain) - 1 as row, domain, domain_id
+from (select distinct domain_id from host) join place using (domain_id)
 """
 
 ANCHOR = """
@@ -88,7 +117,21 @@ select row_number() over (order by image_source) - 1 as row, image_source
 from (select distinct image_source from linked where image_source is not null)
 """
 
-PARTITION_TABLES = (PAGE, HOST, ANCHOR, IMAGE_SOURCE)
+DOMAIN = """
+create or replace temp table domain as
+select
+    row_number() over (order by domain_id) - 1 as row, domain_id,
+    domain_inlink_rank::tinyint as domain_inlink_rank
+from (
+    select domain_id, domain_inlink_rank from domain_ranks
+    union all
+    select distinct domain_id, -1 from past_domain_ranks anti join domain_ranks using (domain_id)
+)
+join place using (domain_id)
+where partition = getvariable('partition')
+"""
+
+PARTITION_TABLES = (PAGE, HOST, DOMAIN_NAME, ANCHOR, IMAGE_SOURCE, DOMAIN)
 
 TARGET_COLUMNS = "select position, inlink_rank from target order by position"
 
@@ -102,33 +145,65 @@ from page left join ips using (ip)
 order by position
 """
 
-HOST_COLUMNS = "select host, domain_inlink_rank from host order by row"
-
-DOMAIN_COLUMNS = """
-select domain_id, domain_inlink_rank
-from domain_ranks join place using (domain_id)
-where partition = getvariable('partition')
-order by domain_id
+HOST_COLUMNS = """
+select host, domain_inlink_rank, domain_name.row::integer as domain
+from host join domain_name using (domain_id)
+order by host.row
 """
 
-LINK_COLUMNS = f"""
+DOMAIN_COLUMNS = "select domain_id, domain_inlink_rank from domain order by row"
+
+PAST_RANK_COLUMNS = """
+select position, until, inlink_rank
+from past_rank
+where partition = getvariable('partition')
+order by position, until
+"""
+
+PAST_DOMAIN_RANK_COLUMNS = """
 select
+    row::integer as domain, until,
+    past_domain_ranks.domain_inlink_rank::tinyint as domain_inlink_rank
+from past_domain_ranks join domain using (domain_id)
+order by row, until
+"""
+
+_OF_LINK = f"""
     target, source, anchor.row::integer as anchor,
-    coalesce(image_source.row, -1)::integer as image_source, flags::utinyint as flags, first_seen,
+    coalesce(image_source.row, -1)::integer as image_source,
+    (flags + home::utinyint * {HOME})::utinyint as flags, first_seen,
+    make_timestamp(found_at)::date as found,
     page.inlink_rank, page.domain_inlink_rank, host.row::integer as host
+"""
+
+_JOINED = """
 from linked
 join page on page.position = source
 join host using (host)
 join anchor using (anchor)
 left join image_source using (image_source)
+"""
+
+LINK_COLUMNS = f"""
+select {_OF_LINK}
+{_JOINED}
+where lost_at is null
 order by target, source, flags & {REDIRECT}
-"""  # noqa: S608
+"""
+
+LOST_COLUMNS = f"""
+select {_OF_LINK}, make_timestamp(lost_at)::date as lost, reason
+{_JOINED}
+where lost_at is not null
+order by target, source, flags & {REDIRECT}, found_at, lost_at
+"""
 
 LARGE_DOMAINS = """
 select host, any_value(icann) as icann, count(*) as links
 from linked
 join address on address.position = linked.target
 join place using (domain_id)
+where lost_at is null
 group by host
 qualify sum(count(*)) over (partition by any_value(icann)) > getvariable('summary_links')
 """

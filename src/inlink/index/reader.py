@@ -5,28 +5,49 @@ A reader is a snapshot of one generation, opened at once and safe to use from se
 """
 
 import datetime as dt
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from inlink.index import segments, selection
+from inlink.index import (
+    aggregates,
+    history,
+    rank_history,
+    refdomain_history,
+    segments,
+    selection,
+)
+from inlink.index.filters import ANYTHING, LinkFilter, kept
+from inlink.index.history import Span, dates
 from inlink.index.partition import Partition
 from inlink.index.rows import (
     UNKNOWN_RANK,
+    Anchor,
     Backlink,
     BacklinkOrder,
+    CountOrder,
+    DayCount,
+    LinkedPage,
     Metrics,
+    NewLostBacklink,
+    NewLostDomainOrder,
+    NewLostOrder,
+    NewLostRefdomain,
+    NewLostType,
     Ranks,
     RawPosition,
     Refdomain,
+    ReferringIp,
+    Summary,
 )
 from inlink.index.segments import IMAGE, NOFOLLOW
-from inlink.urls.canonical import text_id, url_of_key
+from inlink.urls.canonical import text_id
 from inlink.urls.targets import Target
 
-_EPOCH = dt.date(1970, 1, 1).toordinal()
+DayValue = tuple[dt.date, int]
+"""A count or a rank of a day."""
 
 
 class Reader:
@@ -39,6 +60,7 @@ class Reader:
     def __init__(self, generation: Path) -> None:
         directory = generation / "segments"
         counts = segments.load(directory)
+        self._rank_days = counts.rank_days
         self._partitions = [
             Partition(segments.partition_directory(directory, number))
             for number in range(len(counts.partitions))
@@ -53,30 +75,46 @@ class Reader:
         partition, rows = self._links(target)
         return partition.summary(rows) or selection.metrics(partition, rows)
 
+    def summary(self, target: Target, top: int = 10) -> Summary:
+        """Count the live backlinks of *target* in every way, with the first *top* of each list."""
+        partition, rows = self._links(target)
+        return aggregates.summary(partition, rows, self.ranks(target), top)
+
     def ranks(self, target: Target) -> Ranks:
         """InLink Rank of *target* (of several URLs, the highest) and of its registrable domain."""
-        partition = self._partition(target)
-        rows = partition.target_rows(target.low, target.high)
+        partition, rows = self._targets(target)
+        domain = partition.domain_rows(text_id(target.domain))
         return Ranks(
             int(partition.targets.inlink_rank[rows].max(initial=UNKNOWN_RANK)),
-            partition.domain_inlink_rank(text_id(target.domain)),
+            int(partition.domains.domain_inlink_rank[domain].max(initial=UNKNOWN_RANK)),
         )
 
     def backlinks(
-        self, target: Target, order: BacklinkOrder, limit: int, per_domain: int | None = None
+        self,
+        target: Target,
+        order: BacklinkOrder,
+        limit: int,
+        per_domain: int | None = None,
+        keep: LinkFilter = ANYTHING,
     ) -> list[Backlink]:
-        """The first *limit* live backlinks of *target*; equals in key order.
+        """The first *limit* live backlinks of *target* that *keep* keeps; equals in key order.
 
         *per_domain*: no more than that many of one referring host, the first by *order*.
         """
-        partition, rows = self._links(target)
+        partition, every = self._links(target)
         links = partition.links
         column = links.first_seen if order == "date_found" else getattr(links, order)
+        rows: slice | selection.Rows = every
+        if keep != ANYTHING:
+            rows = kept(partition, links, np.arange(every.start, every.stop), keep)
+        values = column[rows]
         if per_domain is None:
-            chosen = selection.top(column[rows], limit)
+            chosen = selection.top(values, limit)
         else:
-            chosen = selection.top_per_group(column[rows], links.host[rows], limit, per_domain)
-        return _backlinks(partition, chosen + rows.start)
+            chosen = selection.top_per_group(values, links.host[rows], limit, per_domain)
+        return _backlinks(
+            partition, chosen + rows.start if isinstance(rows, slice) else rows[chosen]
+        )
 
     def refdomains(self, target: Target, order: BacklinkOrder, limit: int) -> list[Refdomain]:
         """The first *limit* hosts with live backlinks to *target*; equals by name.
@@ -96,7 +134,7 @@ class Reader:
         columns = (
             found.backlinks[chosen].tolist(),
             found.dofollow_backlinks[chosen].tolist(),
-            map(_date, found.first_seen[chosen].tolist()),
+            dates(found.first_seen[chosen]),
             domain_rank[chosen].tolist(),
         )
         return [Refdomain(*row) for row in zip(names, *columns, strict=True)]
@@ -115,48 +153,133 @@ class Reader:
         page = _backlinks(partition, np.arange(start, stop, dtype=np.int64))
         return page, partition.position(stop - 1) if start < stop < rows.stop else None
 
+    def backlink_batches(self, target: Target, rows: int = 5000) -> Iterator[list[Backlink]]:
+        """All live backlinks of *target* in key order, *rows* at a time."""
+        partition, every = self._links(target)
+        starts = range(every.start, every.stop, rows)
+        ranges = (np.arange(start, min(start + rows, every.stop)) for start in starts)
+        return (_backlinks(partition, batch) for batch in ranges)
+
+    def anchors(self, target: Target, order: CountOrder, limit: int) -> list[Anchor]:
+        """The first *limit* anchor texts of the live backlinks of *target*; equals by text."""
+        return aggregates.anchors(*self._links(target), order, limit)
+
+    def pages(self, target: Target, order: CountOrder, limit: int) -> list[LinkedPage]:
+        """The first *limit* URLs of *target* that live backlinks lead to; equals by sort key."""
+        return aggregates.pages(*self._links(target), order, limit)
+
+    def ips(self, target: Target, order: CountOrder, limit: int) -> list[ReferringIp]:
+        """The first *limit* addresses with live backlinks to *target*; equals by address."""
+        return aggregates.ips(*self._links(target), order, limit)
+
+    def rank_distribution(
+        self, target: Target, by: Literal["host", "domain"]
+    ) -> list[tuple[int, int]]:
+        """How many referring hosts, or registrable domains of them, have which rank."""
+        return aggregates.rank_distribution(*self._links(target), by)
+
+    def new_lost_backlinks(
+        self,
+        target: Target,
+        span: Span,
+        new_lost_type: NewLostType | None,
+        order: NewLostOrder,
+        limit: int,
+        keep: LinkFilter = ANYTHING,
+    ) -> list[NewLostBacklink]:
+        """The first *limit* backlinks of *target* found or lost in *span* that *keep* keeps.
+
+        *new_lost_type*: None is both. Equals: found before lost, then in key order.
+        """
+        return history.new_lost_backlinks(
+            *self._targets(target), span, new_lost_type, order, limit, keep
+        )
+
+    def new_lost_backlinks_count(
+        self,
+        target: Target,
+        span: Span,
+        new_lost_type: NewLostType | None,
+        keep: LinkFilter = ANYTHING,
+    ) -> list[DayCount]:
+        """How many such backlinks were found and lost on each day of *span*."""
+        return history.new_lost_backlinks_count(*self._targets(target), span, new_lost_type, keep)
+
+    def new_lost_refdomains(
+        self,
+        target: Target,
+        span: Span,
+        new_lost_type: NewLostType | None,
+        order: NewLostDomainOrder,
+        limit: int,
+    ) -> list[NewLostRefdomain]:
+        """The first *limit* hosts that began or ceased to link to *target* in *span*.
+
+        *new_lost_type*: None is both. Equals: new before lost, then by name.
+        """
+        return refdomain_history.new_lost_refdomains(
+            *self._targets(target), span, new_lost_type, order, limit
+        )
+
+    def new_lost_refdomains_count(
+        self, target: Target, span: Span, new_lost_type: NewLostType | None
+    ) -> list[DayCount]:
+        """How many hosts began and ceased to link to *target* on each day of *span*."""
+        return refdomain_history.new_lost_refdomains_count(
+            *self._targets(target), span, new_lost_type
+        )
+
+    def live_backlinks(self, target: Target, span: Span) -> list[DayValue]:
+        """How many backlinks of *target* were live at the end of each day of *span*."""
+        return history.live_backlinks(*self._targets(target), span)
+
+    def live_refdomains(self, target: Target, span: Span) -> list[DayValue]:
+        """How many hosts linked to *target* at the end of each day of *span*."""
+        return refdomain_history.live_refdomains(*self._targets(target), span)
+
+    def inlink_rank_history(self, target: Target, span: Span) -> list[DayValue]:
+        """InLink Rank of *target*, as `ranks` has it, for each day of *span* that has ranks."""
+        return rank_history.inlink_ranks(*self._targets(target), self._days(span))
+
+    def domain_inlink_rank_history(self, target: Target, span: Span) -> list[DayValue]:
+        """Rank of the registrable domain of *target* for each day of *span* that has ranks."""
+        partition, domain_id = self._partition(target), text_id(target.domain)
+        return rank_history.domain_inlink_ranks(partition, domain_id, self._days(span))
+
     def _partition(self, target: Target) -> Partition:
         return self._partitions[text_id(target.partition_domain) % len(self._partitions)]
 
-    def _links(self, target: Target) -> tuple[Partition, slice]:
+    def _targets(self, target: Target) -> tuple[Partition, slice]:
         partition = self._partition(target)
-        return partition, partition.link_rows(partition.target_rows(target.low, target.high))
+        return partition, partition.target_rows(target.low, target.high)
+
+    def _links(self, target: Target) -> tuple[Partition, slice]:
+        partition, rows = self._targets(target)
+        return partition, partition.link_rows(rows)
+
+    def _days(self, span: Span) -> list[dt.date]:
+        """The days of *span* for which ranks were published."""
+        return [day for day in self._rank_days if span.first <= day <= span.last]
 
 
 def _backlinks(partition: Partition, rows: selection.Rows) -> list[Backlink]:
     """The rows *rows* of the links, in that order."""
     links = partition.links
     source, flags = links.source[rows], links.flags[rows]
-    url: Callable[[str], str] = cache(url_of_key)
-    keys, titles = partition.page_texts.lookup(source)
-    (target_keys,) = partition.target_keys.lookup(partition.target_of(rows))
-    (anchors,) = partition.anchors.lookup(links.anchor[rows])
+    targets = partition.target_of(rows)
+    texts = partition.texts(source, targets, links.anchor[rows], links.image_source[rows])
     columns = (
-        map(url, keys),
-        map(url, target_keys),
-        titles,
-        anchors,
+        texts.url_from,
+        texts.url_to,
+        texts.title,
+        texts.anchor,
         [None] * len(rows),
         (flags & NOFOLLOW != 0).tolist(),
         (flags & IMAGE != 0).tolist(),
-        _image_sources(partition, rows),
+        texts.image_source,
         links.inlink_rank[rows].tolist(),
         links.domain_inlink_rank[rows].tolist(),
-        map(_date, links.first_seen[rows].tolist()),
-        map(_date, partition.pages.last_visited[source].tolist()),
+        dates(links.first_seen[rows]),
+        dates(partition.pages.last_visited[source]),
     )
     return [Backlink(*row) for row in zip(*columns, strict=True)]
-
-
-def _image_sources(partition: Partition, rows: selection.Rows) -> list[str | None]:
-    images = partition.links.image_source[rows]
-    found: list[str | None] = [None] * len(rows)
-    places = np.flatnonzero(images >= 0)
-    (texts,) = partition.image_sources.lookup(images[places])
-    for place, text in zip(places.tolist(), texts, strict=True):
-        found[place] = text
-    return found
-
-
-def _date(days: int) -> dt.date:
-    return dt.date.fromordinal(_EPOCH + days)

@@ -6,6 +6,26 @@ from typing import Literal
 import msgspec
 
 BacklinkOrder = Literal["date_found", "domain_inlink_rank", "inlink_rank"]
+NewLostOrder = Literal["new_lost_date", "domain_inlink_rank", "inlink_rank"]
+NewLostDomainOrder = Literal["new_lost_date", "domain_inlink_rank"]
+CountOrder = Literal["backlinks", "refdomains"]
+
+NewLostType = Literal["new", "lost"]
+LinkType = Literal["href", "redirect"]
+AnchorType = Literal["text", "image", "undefined"]
+Follow = Literal["dofollow", "nofollow", "undefined"]
+ReasonLost = Literal[
+    "",
+    "page_not_found",
+    "crawl_error",
+    "page_dropped",
+    "redirect",
+    "not_canonical",
+    "noindex",
+    "link_removed",
+    "broken_redirect",
+    "other",
+]
 
 UNKNOWN_RANK = -1
 
@@ -55,6 +75,152 @@ class Refdomain(msgspec.Struct, frozen=True):
     dofollow_backlinks: int
     first_seen: dt.date
     domain_inlink_rank: int
+
+
+class NewLostBacklink(msgspec.Struct, frozen=True):
+    """A backlink that was found, or lost, on a day."""
+
+    new_lost_date: dt.date
+    new_lost_type: NewLostType
+    url_from: str
+    url_to: str
+    title: str
+    anchor: str
+    alt: Literal[""]
+    link_type: LinkType
+    nofollow: bool
+    image: bool
+    image_source: str
+    reason_lost: ReasonLost
+    inlink_rank: int
+    domain_inlink_rank: int
+    first_seen: dt.date
+
+
+class NewLostRefdomain(msgspec.Struct, frozen=True):
+    """A referring domain whose first live backlink came, or whose last one went, on a day."""
+
+    new_lost_date: dt.date
+    new_lost_type: NewLostType
+    refdomain: str
+    backlinks: int
+    dofollow_backlinks: int
+    first_seen: dt.date
+    domain_inlink_rank: int
+
+
+class DayCount(msgspec.Struct, frozen=True):
+    """What was found and what was lost on a day, counted."""
+
+    date: dt.date
+    new: int
+    lost: int
+
+
+class Anchor(msgspec.Struct, frozen=True):
+    """One anchor text of live backlinks; ``""`` stands for all that have none."""
+
+    anchor: str
+    backlinks: int
+    refdomains: int
+    dofollow_backlinks: int
+    nofollow_backlinks: int
+    first_seen: dt.date
+
+
+class LinkedPage(msgspec.Struct, frozen=True):
+    """One URL of the target that live backlinks lead to."""
+
+    url: str
+    backlinks: int
+    refdomains: int
+    dofollow_backlinks: int
+    nofollow_backlinks: int
+    first_seen: dt.date
+
+
+class ReferringIp(msgspec.Struct, frozen=True):
+    """One IP address that live backlinks come from."""
+
+    ip: str
+    backlinks: int
+    refdomains: int
+    dofollow_backlinks: int
+    nofollow_backlinks: int
+    first_seen: dt.date
+
+
+class AnchorBacklinks(msgspec.Struct, frozen=True):
+    """Backlinks of one anchor text."""
+
+    anchor: str
+    backlinks: int
+
+
+class AnchorRefdomains(msgspec.Struct, frozen=True):
+    """Referring domains of one anchor text."""
+
+    anchor: str
+    refdomains: int
+
+
+class PageBacklinks(msgspec.Struct, frozen=True):
+    """Backlinks of one URL of the target."""
+
+    url: str
+    backlinks: int
+
+
+class PageRefdomains(msgspec.Struct, frozen=True):
+    """Referring domains of one URL of the target."""
+
+    url: str
+    refdomains: int
+
+
+class TldCount(msgspec.Struct, frozen=True):
+    """Referring domains of one top-level domain."""
+
+    tld: str
+    count: int
+
+
+class CountryCount(msgspec.Struct, frozen=True):
+    """Referring domains of one country: two letters, lower case (ISO 3166-1)."""
+
+    country: str
+    count: int
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """Live backlinks of a target, counted in every way, with the first of each list."""
+
+    backlinks: int
+    refdomains: int
+    subnets: int
+    ips: int
+    nofollow_backlinks: int
+    dofollow_backlinks: int
+    inlink_rank: int
+    anchors: int
+    edu_backlinks: int
+    gov_backlinks: int
+    domain_inlink_rank: int
+    from_home_page_backlinks: int
+    dofollow_from_home_page_backlinks: int
+    text_backlinks: int
+    dofollow_refdomains: int
+    from_home_page_refdomains: int
+    edu_refdomains: int
+    gov_refdomains: int
+    dofollow_anchors: int
+    pages_with_backlinks: int
+    top_anchors_by_backlinks: list[AnchorBacklinks]
+    top_anchors_by_refdomains: list[AnchorRefdomains]
+    top_pages_by_backlinks: list[PageBacklinks]
+    top_pages_by_refdomains: list[PageRefdomains]
+    top_tlds: list[TldCount]
+    top_countries: list[CountryCount]
 
 
 class RawPosition(msgspec.Struct, frozen=True, array_like=True):

@@ -3,24 +3,29 @@
 docs/segments.md describes every file and column.
 """
 
+import datetime as dt
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
-FORMAT = 1
+from inlink.index.rows import ReasonLost
+
+FORMAT = 2
 """Raised whenever a file or column changes its meaning; a reader refuses any other."""
 
 NOFOLLOW = 1
 IMAGE = 2
 REDIRECT = 4
 ELEMENT_SHIFT = 3
-"""Bits of a link's ``flags``; from the last on, the place of its element in `ELEMENTS`."""
+HOME = 32
+"""Bits of a link's ``flags``; from `ELEMENT_SHIFT` on, two for the place of its element in
+`ELEMENTS`. `HOME`: the source is the home page of its host."""
 
 ELEMENTS = ("a", "area", "canonical", "location")
 
-EDU = 1
-GOV = 2
-"""Values of a host's ``tld``; 0 is any other."""
+REASONS: tuple[ReasonLost, ...] = get_args(ReasonLost)[1:]
+"""Why a link was lost; ``reason`` is a place in this."""
 
 
 class SegmentsError(ValueError):
@@ -31,12 +36,18 @@ class PartitionCounts(msgspec.Struct, frozen=True):
     """How many rows each file of one partition has."""
 
     links: int
+    lost: int
     targets: int
     pages: int
+    ips: int
     hosts: int
+    tlds: int
+    domain_names: int
     domains: int
     anchors: int
     image_sources: int
+    past_ranks: int
+    past_domain_ranks: int
     summaries: int
 
 
@@ -44,6 +55,8 @@ class SegmentCounts(msgspec.Struct, frozen=True):
     """``segments.json``."""
 
     format: int
+    rank_days: tuple[dt.date, ...]
+    """Days for which ranks were published, ascending."""
     partitions: tuple[PartitionCounts, ...]
 
 

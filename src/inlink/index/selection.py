@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from inlink.index.partition import Partition
 from inlink.index.rows import UNKNOWN_RANK, Metrics
-from inlink.index.segments import EDU, GOV, NOFOLLOW
+from inlink.index.segments import NOFOLLOW
 
 Ints = npt.NDArray[np.integer[Any]]
 Rows = npt.NDArray[np.int64]
@@ -99,7 +99,7 @@ class HostLinks:
 def by_host(partition: Partition, rows: slice) -> HostLinks:
     """Add up *rows* by referring host."""
     links = partition.links
-    names, member = _numbered(links.host[rows], len(partition.hosts.tld))
+    names, member = numbered(links.host[rows], len(partition.hosts.tld))
     nofollow = links.flags[rows] & NOFOLLOW
     counts = np.bincount(member * 2 + nofollow, minlength=len(names) * 2).reshape(-1, 2)
     backlinks = counts.sum(axis=1)
@@ -113,7 +113,7 @@ def by_host(partition: Partition, rows: slice) -> HostLinks:
     )
 
 
-def _numbered(hosts: Ints, count: int) -> tuple[Rows, Ints]:
+def numbered(hosts: Ints, count: int) -> tuple[Rows, Ints]:
     """The distinct *hosts* (numbers below *count*), ascending, and the place of each in them.
 
     Many hosts are not sorted: then every number below *count* is there, found or not.
@@ -138,8 +138,8 @@ def metrics(partition: Partition, rows: slice) -> Metrics:
         ips=_distinct(pages.ip[source]),
         nofollow_backlinks=nofollow,
         dofollow_backlinks=len(source) - nofollow,
-        edu_backlinks=int(per_host[tld == EDU].sum()),
-        gov_backlinks=int(per_host[tld == GOV].sum()),
+        edu_backlinks=int(per_host[tld == partition.edu].sum()),
+        gov_backlinks=int(per_host[tld == partition.gov].sum()),
     )
 
 

@@ -6,7 +6,6 @@ Python holds the numbers, not the texts, of one partition at a time. The same ro
 split, give the same bytes.
 """
 
-import ipaddress
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,22 +17,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from inlink.index import queries, segments
+from inlink.index import addresses, queries, segments
 from inlink.index.files import Column, one_batch, write_columns
-from inlink.index.segments import EDU, FORMAT, GOV, PartitionCounts, SegmentCounts
+from inlink.index.segments import FORMAT, PartitionCounts, SegmentCounts
 from inlink.index.strings import BLOCK_ROWS, SAMPLE_BLOCKS, write_strings
 from inlink.index.summaries import SUMMARY_LINKS, write_summaries
 from inlink.store.settings import Settings
 from inlink.urls.canonical import text_id
-from inlink.urls.domains import icann_domain
+from inlink.urls.domains import icann_domain, is_ip_address
 
 BATCH_ROWS = 1 << 16
 
 Progress = Callable[[int, int], None]
 """Called with the steps done, and the steps there are."""
 
-_TABLES = ("urls", "links", "pages", "ranks", "domain_ranks")
-_STEPS_BEFORE, _STEPS_EACH = 3, 6
+_TABLES = (
+    *("urls", "links", "pages", "ranks", "domain_ranks"),
+    *("past_ranks", "past_domain_ranks", "rank_days"),
+)
+_STEPS_BEFORE, _STEPS_EACH = 3, 7
 
 
 def write_segments(
@@ -66,7 +68,8 @@ def write_segments(
             database.execute("set variable partition = ?", [number])
             directory = segments.partition_directory(segments_directory, number)
             written.append(_write_partition(database, directory, summary_links, step))
-    counts = SegmentCounts(FORMAT, tuple(written))
+        days = tuple(day for (day,) in database.execute(queries.RANK_DAYS).fetchall())
+    counts = SegmentCounts(FORMAT, days, tuple(written))
     segments.save(segments_directory, counts)
     return counts
 
@@ -102,7 +105,7 @@ def _database(tables: Path, spill: Path, settings: Settings) -> Iterator[duckdb.
 def _prepare(
     database: duckdb.DuckDBPyConnection, partitions: int, step: Callable[[], None]
 ) -> None:
-    """Number every URL in key order, and join every live link to those numbers."""
+    """Number every URL in key order, and join the links and past ranks to those numbers."""
     database.execute(queries.PLACE)
     domains = database.cursor().execute(queries.DOMAINS)
     for batch in domains.to_arrow_reader(BATCH_ROWS):
@@ -115,16 +118,19 @@ def _prepare(
         numbered = pa.table({"position": pa.array(numbers), "url_id": batch.column("url_id")})
         database.from_arrow(numbered).insert_into("numbered")
     step()
-    for query in (queries.ADDRESS, queries.LIVE, queries.LINKED, queries.TARGET):
+    whole = (queries.ADDRESS, queries.STRETCH, queries.PAST_RANK, queries.LINKED, queries.TARGET)
+    for query in whole:
         database.execute(query)
     step()
 
 
 def _placed(domains: pa.RecordBatch, partitions: int) -> pa.Table:
     """The partition of each domain, by its domain without the private suffixes."""
-    icann = [icann_domain(name) for name in domains.column("domain").to_pylist()]
-    partition = [text_id(name) % partitions for name in icann]
-    return pa.table({"domain_id": domains.column("domain_id"), "icann": icann, "n": partition})
+    names = domains.column("domain")
+    icann = [icann_domain(name) for name in names.to_pylist()]
+    number = [text_id(name) % partitions for name in icann]
+    columns: list[Any] = [domains.column("domain_id"), names, icann, number]
+    return pa.table(columns, names=["domain_id", "domain", "icann", "partition"])
 
 
 def _write_partition(
@@ -137,107 +143,125 @@ def _write_partition(
     for query in queries.PARTITION_TABLES:
         database.execute(query)
     step()
-    pages = _write_pages(database, directory)
+    pages, ips = _write_pages(database, directory)
     step()
-    hosts = _write_hosts(database, directory)
-    domains = _numbers(database, queries.DOMAIN_COLUMNS)
-    write_columns(directory / "domains.arrow", domains)
-    anchors = _write_strings(database, directory / "anchors.arrow", "anchor", "row", "anchor")
-    images = _write_strings(
-        database, directory / "image_sources.arrow", "image_source", "row", "image_source"
-    )
+    hosts, tlds = _write_hosts(database, directory)
+    names = [("domain_names", "domain_name", "domain"), ("anchors", "anchor", "anchor")]
+    names.append(("image_sources", "image_source", "image_source"))
+    texts = {
+        file: _write_strings(database, directory / f"{file}.arrow", table, "row", column)
+        for file, table, column in names
+    }
+    domains, past_domain_ranks = _write_domains(database, directory)
     step()
-    link_targets = _write_links(database, directory, pages)
+    link_targets = _write_links(database, directory / "links.arrow", queries.LINK_COLUMNS, pages)
     step()
-    targets = _write_targets(database, directory, link_targets)
+    lost_targets = _write_links(database, directory / "lost.arrow", queries.LOST_COLUMNS, pages)
+    step()
+    ends = {"links_end": link_targets, "lost_end": lost_targets}
+    targets, past_ranks = _write_targets(database, directory, ends)
     step()
     summaries = write_summaries(database, directory, summary_links)
     step()
     return PartitionCounts(
         links=len(link_targets),
+        lost=len(lost_targets),
         targets=targets,
         pages=len(pages),
+        ips=ips,
         hosts=hosts,
-        domains=len(domains["domain_id"]),
-        anchors=anchors,
-        image_sources=images,
+        tlds=tlds,
+        domains=domains,
+        past_ranks=past_ranks,
+        past_domain_ranks=past_domain_ranks,
         summaries=summaries,
+        **texts,
     )
 
 
-def _write_pages(database: duckdb.DuckDBPyConnection, directory: Path) -> Column:
-    """Write the referring pages; the position of each in the order of all URLs."""
+def _write_pages(database: duckdb.DuckDBPyConnection, directory: Path) -> tuple[Column, int]:
+    """Write the referring pages and their addresses.
+
+    Returns the position of each page in the order of all URLs, and how many addresses there are.
+    """
     if database.table("page").filter("title is null").limit(1).fetchone():
         raise ValueError("links.parquet names a source that pages.parquet does not have")
-    ips = [ip for (ip,) in database.execute(queries.IPS).fetchall()]
-    database.from_arrow(_ip_ids(ips)).create_view("ips", replace=True)
+    ips = _write_ips(database, directory)
     columns = _numbers(database, queries.PAGE_COLUMNS)
     positions = columns.pop("position")
     write_columns(directory / "pages.arrow", columns)
     path = directory / "page_texts.arrow"
     _write_strings(database, path, "page", "position", "sort_key, title", sorted_by_key=True)
-    return positions
+    return positions, ips
 
 
-def _ip_ids(texts: list[str]) -> pa.Table:
-    """Numbers for the addresses and the subnets of *texts*; text that is no address has none."""
-    parsed = {}
-    for text in texts:
-        try:
-            parsed[text] = ipaddress.ip_address(text)
-        except ValueError:
-            continue
-    subnets = {text: _subnet(address) for text, address in parsed.items()}
-    ip_ids = {address: n for n, address in enumerate(sorted(set(parsed.values()), key=_order))}
-    subnet_ids = {subnet: n for n, subnet in enumerate(sorted(set(subnets.values())))}
-    return pa.table(
-        {
-            "ip": pa.array(parsed, pa.string()),
-            "ip_id": pa.array([ip_ids[a] for a in parsed.values()], pa.int32()),
-            "subnet_id": pa.array([subnet_ids[s] for s in subnets.values()], pa.int32()),
-        }
-    )
+def _write_ips(database: duckdb.DuckDBPyConnection, directory: Path) -> int:
+    """Write the addresses of the pages, and make the view ``ips``: the numbers of each text."""
+    ips = addresses.number([ip for (ip,) in database.execute(queries.IPS).fetchall()])
+    database.from_arrow(ips.numbers).create_view("ips", replace=True)
+    write_columns(directory / "ips.arrow", {"country": addresses.countries(ips.texts)})
+    return _write_texts(database, directory / "ip_texts.arrow", ips.texts)
 
 
-def _order(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> tuple[int, int, str]:
-    return address.version, int(address), str(address)  # the text has the scope of an IPv6 address
-
-
-def _subnet(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> tuple[int, int]:
-    """The /24 of an IPv4 address, the /48 of an IPv6 address."""
-    bits = 8 if address.version == 4 else 80
-    return address.version, int(address) >> bits
-
-
-def _write_hosts(database: duckdb.DuckDBPyConnection, directory: Path) -> int:
-    names, ranks = database.execute(queries.HOST_COLUMNS).to_arrow_table().columns
-    tlds = {"edu": EDU, "gov": GOV}
-    tld = [
-        tlds.get(name.removesuffix(".").rpartition(".")[2], 0)
-        for name in map(str, names.to_pylist())
-    ]
-    columns = {"domain_inlink_rank": ranks.to_numpy(), "tld": np.array(tld, np.uint8)}
+def _write_hosts(database: duckdb.DuckDBPyConnection, directory: Path) -> tuple[int, int]:
+    """Write the referring hosts and their top-level domains; how many there are of each."""
+    hosts = database.execute(queries.HOST_COLUMNS).to_arrow_table()
+    tld = [_tld(name) for name in map(str, hosts.column("host").to_pylist())]
+    tlds = sorted(set(tld))
+    rows = {name: row for row, name in enumerate(tlds)}
+    columns = {
+        "domain_inlink_rank": hosts.column("domain_inlink_rank").to_numpy(),
+        "tld": np.array([rows[name] for name in tld], np.int32),
+        "domain": hosts.column("domain").to_numpy(),
+    }
     write_columns(directory / "hosts.arrow", columns)
-    return _write_strings(database, directory / "host_names.arrow", "host", "row", "host")
+    count = _write_strings(database, directory / "host_names.arrow", "host", "row", "host")
+    return count, _write_texts(database, directory / "tlds.arrow", tlds, sorted_by_key=True)
 
 
-def _write_links(database: duckdb.DuckDBPyConnection, directory: Path, pages: Column) -> Column:
-    """Write the links from *pages*; the position of each one's target in the order of all URLs."""
-    columns = _numbers(database, queries.LINK_COLUMNS)
+def _tld(host: str) -> str:
+    """The last label of *host*; ``""`` for an address, which has none."""
+    return "" if is_ip_address(host) else host.rstrip(".").rpartition(".")[2]
+
+
+def _write_domains(database: duckdb.DuckDBPyConnection, directory: Path) -> tuple[int, int]:
+    """Write the ranks of the domains, and their past ranks; how many there are of each."""
+    domains = _numbers(database, queries.DOMAIN_COLUMNS)
+    write_columns(directory / "domains.arrow", domains)
+    past = _numbers(database, queries.PAST_DOMAIN_RANK_COLUMNS)
+    write_columns(directory / "past_domain_ranks.arrow", past)
+    return len(domains["domain_id"]), len(past["until"])
+
+
+def _write_links(
+    database: duckdb.DuckDBPyConnection, path: Path, query: str, pages: Column
+) -> Column:
+    """Write links from *pages*; the position of each one's target in the order of all URLs."""
+    columns = _numbers(database, query)
     targets = columns.pop("target")
     columns["source"] = np.searchsorted(pages, columns["source"]).astype(np.int32)
-    write_columns(directory / "links.arrow", columns)
+    write_columns(path, columns)
     return targets
 
 
 def _write_targets(
-    database: duckdb.DuckDBPyConnection, directory: Path, link_targets: Column
-) -> int:
+    database: duckdb.DuckDBPyConnection, directory: Path, links: dict[str, Column]
+) -> tuple[int, int]:
+    """Write the targets, and their past ranks; how many there are of each.
+
+    *links*: the positions of the targets of links, sorted, by the column that says where they end.
+    """
     columns = _numbers(database, queries.TARGET_COLUMNS)
-    links_end = np.searchsorted(link_targets, columns.pop("position"), side="right")
-    write_columns(directory / "targets.arrow", {**columns, "links_end": links_end})
+    positions = columns.pop("position")
+    for name, targets in links.items():
+        columns[name] = np.searchsorted(targets, positions, side="right")
+    write_columns(directory / "targets.arrow", columns)
+    past = _numbers(database, queries.PAST_RANK_COLUMNS)
+    rows = np.searchsorted(positions, past.pop("position")).astype(np.int32)
+    write_columns(directory / "past_ranks.arrow", {"target": rows, **past})
     path = directory / "target_keys.arrow"
-    return _write_strings(database, path, "target", "position", "sort_key", sorted_by_key=True)
+    count = _write_strings(database, path, "target", "position", "sort_key", sorted_by_key=True)
+    return count, len(rows)
 
 
 def _numbers(database: duckdb.DuckDBPyConnection, query: str) -> dict[str, Column]:
@@ -267,3 +291,16 @@ def _write_strings(
         one_batch(sample) if sample else None,
         sorted_by_key=sorted_by_key,
     )
+
+
+def _write_texts(
+    database: duckdb.DuckDBPyConnection,
+    path: Path,
+    texts: list[str],
+    *,
+    sorted_by_key: bool = False,
+) -> int:
+    """Write *texts* in their order; how many there are."""
+    rows = pa.table({"row": range(len(texts)), "text": pa.array(texts, pa.string())})
+    database.from_arrow(rows).create_view("texts", replace=True)
+    return _write_strings(database, path, "texts", "row", "text", sorted_by_key=sorted_by_key)

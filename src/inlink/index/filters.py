@@ -1,0 +1,122 @@
+"""Which backlinks to keep: by what they are, where they come from, and the texts they hold.
+
+In: rows of a partition's links, live or lost, and a `LinkFilter`. Out: those of the rows that it
+keeps. What the columns say is asked first; texts are looked up last, each distinct one once, and
+only those of the rows that are still there.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from inlink.index.partition import Links, Lost, Partition
+from inlink.index.rows import AnchorType, Follow, LinkType
+from inlink.index.segments import ELEMENT_SHIFT, ELEMENTS, IMAGE, NOFOLLOW, REDIRECT
+from inlink.index.selection import Ints, Rows
+from inlink.index.strings import Strings
+from inlink.urls.canonical import url_of_key
+from inlink.urls.targets import Target
+
+Mask = npt.NDArray[np.bool_]
+
+_LOOKUP_ROWS = 1 << 14
+"""Texts held at a time."""
+
+_FLAGS = np.arange(64, dtype=np.uint8)
+"""Every value that the flags of a link can have."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextFilter:
+    """*text* has to be there, or must not be; upper and lower case are the same."""
+
+    text: str
+    contains: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFilter:
+    """What a backlink has to be; None: anything."""
+
+    link_type: LinkType | None = None
+    anchor_type: AnchorType | None = None
+    """``image`` with or without text; ``undefined`` has no anchor element."""
+    follow: Follow | None = None
+    """``undefined`` has no anchor element; the others have one."""
+    nofollow: bool | None = None
+    """By the flag alone."""
+    source: Target | None = None
+    """The pages that it may come from."""
+    url_from: TextFilter | None = None
+    url_to: TextFilter | None = None
+    anchor: TextFilter | None = None
+    inlink_rank: tuple[int, int] | None = None
+    """Lowest and highest, of the page."""
+    domain_inlink_rank: tuple[int, int] | None = None
+
+
+ANYTHING = LinkFilter()
+
+
+def kept(partition: Partition, links: Links | Lost, rows: Rows, keep: LinkFilter) -> Rows:
+    """Those of *rows*, which are rows of *links*, that *keep* keeps, in their order."""
+    if keep == ANYTHING:
+        return rows
+    rows = rows[_has_flags(keep)[links.flags[rows]]]
+    if keep.inlink_rank:
+        rows = rows[_within(links.inlink_rank[rows], *keep.inlink_rank)]
+    if keep.domain_inlink_rank:
+        rows = rows[_within(links.domain_inlink_rank[rows], *keep.domain_inlink_rank)]
+    if keep.source:
+        low, high = map(partition.page_texts.bisect, (keep.source.low, keep.source.high))
+        rows = rows[_within(links.source[rows], low, high - 1)]
+    if keep.url_to:
+        targets = partition.target_of(rows, links)
+        rows = rows[_holds(keep.url_to, partition.target_keys, targets, url_of_key)]
+    if keep.anchor:
+        rows = rows[_holds(keep.anchor, partition.anchors, links.anchor[rows], str)]
+    if keep.url_from:
+        rows = rows[_holds(keep.url_from, partition.page_texts, links.source[rows], url_of_key)]
+    return rows
+
+
+def _has_flags(keep: LinkFilter) -> Mask:
+    """Of each value of the flags, whether *keep* keeps the links that have it."""
+    mask = np.ones(len(_FLAGS), bool)
+    undefined = (_FLAGS >> ELEMENT_SHIFT & len(ELEMENTS) - 1) >= ELEMENTS.index("canonical")
+    if keep.link_type:
+        mask &= (_FLAGS & REDIRECT != 0) == (keep.link_type == "redirect")
+    if keep.anchor_type == "image":
+        mask &= _FLAGS & IMAGE != 0
+    elif keep.anchor_type == "undefined":
+        mask &= undefined
+    elif keep.anchor_type == "text":
+        mask &= (_FLAGS & IMAGE == 0) & ~undefined
+    if keep.follow == "undefined":
+        mask &= undefined
+    elif keep.follow:
+        mask &= ((_FLAGS & NOFOLLOW != 0) == (keep.follow == "nofollow")) & ~undefined
+    if keep.nofollow is not None:
+        mask &= (_FLAGS & NOFOLLOW != 0) == keep.nofollow
+    return mask
+
+
+def _within(values: Ints, low: int, high: int) -> Mask:
+    mask: Mask = (values >= low) & (values <= high)
+    return mask
+
+
+def _holds(wanted: TextFilter, strings: Strings, rows: Ints, shown: Callable[[str], str]) -> Mask:
+    """Whether the text of each of *rows*, as it is *shown*, is as it has to be."""
+    distinct, places = np.unique(rows, return_inverse=True)
+    part = wanted.text.casefold()
+    found = (part in shown(text).casefold() for text in _texts(strings, distinct))
+    mask: Mask = np.fromiter(found, bool, len(distinct)) == wanted.contains
+    return mask[places]
+
+
+def _texts(strings: Strings, rows: Ints) -> Iterator[str]:
+    for start in range(0, len(rows), _LOOKUP_ROWS):
+        yield from strings.lookup(rows[start : start + _LOOKUP_ROWS])[0]

@@ -1,0 +1,235 @@
+"""Which backlinks were found and lost, on which day, and how many were live.
+
+In: a partition, the rows of its targets that are asked about, and days. Out: rows of
+`inlink.index.rows`, or counts for each day. A backlink is new on the day on which a stretch of it
+begins, and lost on the day on which one ends.
+
+`inlink.index.refdomain_history` has the same for referring domains.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from inlink.index import selection
+from inlink.index.filters import LinkFilter, Mask, kept
+from inlink.index.partition import Links, Lost, Partition
+from inlink.index.rows import (
+    DayCount,
+    NewLostBacklink,
+    NewLostOrder,
+    NewLostType,
+)
+from inlink.index.segments import IMAGE, NOFOLLOW, REASONS, REDIRECT
+from inlink.index.selection import Ints, Rows
+
+_EPOCH = dt.date(1970, 1, 1).toordinal()
+
+
+class Span(NamedTuple):
+    """Days, both ends included."""
+
+    first: dt.date
+    last: dt.date
+
+
+def new_lost_backlinks(
+    partition: Partition,
+    targets: slice,
+    span: Span,
+    new_lost_type: NewLostType | None,
+    order: NewLostOrder,
+    limit: int,
+    keep: LinkFilter,
+) -> list[NewLostBacklink]:
+    """The first *limit* events; equals new before lost, then in key order."""
+    events = _events(partition, _within_span(partition, targets, span, new_lost_type, keep))
+    values = events.day if order == "new_lost_date" else events.column(order)
+    chosen = selection.top(values, limit)
+    return _backlinks(events.at(chosen))
+
+
+def new_lost_backlinks_count(
+    partition: Partition,
+    targets: slice,
+    span: Span,
+    new_lost_type: NewLostType | None,
+    keep: LinkFilter,
+) -> list[DayCount]:
+    """How many were found and lost on each day of *span*."""
+    rows = _within_span(partition, targets, span, new_lost_type, keep)
+    found = [partition.links.found[rows.live], partition.lost.found[rows.ended]]
+    return day_counts(span, np.concatenate(found), partition.lost.lost[rows.lost])
+
+
+def live_backlinks(partition: Partition, targets: slice, span: Span) -> list[tuple[dt.date, int]]:
+    """How many are live at the end of each day of *span*."""
+    rows, ended = partition.link_rows(targets), partition.lost_rows(targets)
+    found = np.concatenate([partition.links.found[rows], partition.lost.found[ended]])
+    return live_by_day(span, found, partition.lost.lost[ended])
+
+
+class _Rows(NamedTuple):
+    """What was found and lost, ascending."""
+
+    live: Rows
+    """Rows of links that were found."""
+    ended: Rows
+    """Rows of lost links that were found."""
+    lost: Rows
+    """Rows of lost links that were lost."""
+
+
+def _within_span(
+    partition: Partition,
+    targets: slice,
+    span: Span,
+    new_lost_type: NewLostType | None,
+    keep: LinkFilter,
+) -> _Rows:
+    links, lost = partition.links, partition.lost
+    rows, ended = partition.link_rows(targets), partition.lost_rows(targets)
+    found = rows.start + in_span(links.found[rows], span)
+    was_found = ended.start + in_span(lost.found[ended], span)
+    was_lost = ended.start + in_span(lost.lost[ended], span)
+    found, _ = wanted(new_lost_type, found, was_lost)
+    was_found, was_lost = wanted(new_lost_type, was_found, was_lost)
+    return _Rows(
+        kept(partition, links, found, keep),
+        kept(partition, lost, was_found, keep),
+        kept(partition, lost, was_lost, keep),
+    )
+
+
+def wanted(new_lost_type: NewLostType | None, new: Rows, lost: Rows) -> tuple[Rows, Rows]:
+    """*new* and *lost*, none of what is of another type."""
+    return new[:0] if new_lost_type == "lost" else new, lost[:0] if new_lost_type == "new" else lost
+
+
+@dataclass(frozen=True, slots=True)
+class _Events:
+    """Rows of links and of lost links that were found or lost."""
+
+    partition: Partition
+    row: Rows
+    live: Mask
+    """Whether it is a row of links."""
+    lost: Mask
+    """Whether it was lost; else, found."""
+
+    def at(self, places: Rows) -> "_Events":
+        """Those at *places*."""
+        return _Events(self.partition, self.row[places], self.live[places], self.lost[places])
+
+    @property
+    def day(self) -> Ints:
+        """When it was found, or lost."""
+        days = self.column("found")
+        days[self.lost] = self.partition.lost.lost[self.row[self.lost]]
+        return days
+
+    def column(self, name: str) -> Ints:
+        """A column that both links and lost links have."""
+        live, ended = (getattr(of, name) for of in (self.partition.links, self.partition.lost))
+        values = np.empty(len(self.row), live.dtype)
+        values[self.live] = live[self.row[self.live]]
+        values[~self.live] = ended[self.row[~self.live]]
+        return values
+
+
+def _events(partition: Partition, rows: _Rows) -> _Events:
+    """What was found, in key order, then what was lost."""
+    live, ended = partition.links, partition.lost
+    # Of one link, the stretch that is live is the last.
+    places = [key_numbers(partition, ended, rows.ended), key_numbers(partition, live, rows.live)]
+    order = np.argsort(np.concatenate(places), kind="stable")
+    found = np.concatenate([rows.ended, rows.live])[order]
+    is_live = order >= len(rows.ended)
+    return _Events(
+        partition,
+        np.concatenate([found, rows.lost]),
+        np.concatenate([is_live, np.zeros(len(rows.lost), bool)]),
+        np.arange(len(found) + len(rows.lost)) >= len(found),
+    )
+
+
+def key_numbers(partition: Partition, links: Links | Lost, rows: Rows) -> Rows:
+    """Numbers in the order of target, source, link type."""
+    numbers = partition.target_of(rows, links) << 32
+    numbers |= links.source[rows].astype(np.int64) << 1
+    numbers |= links.flags[rows] & REDIRECT != 0
+    return numbers
+
+
+def _backlinks(events: _Events) -> list[NewLostBacklink]:
+    partition, flags = events.partition, events.column("flags")
+    target = np.where(
+        events.live,
+        partition.target_of(events.row),
+        partition.target_of(events.row, partition.lost),
+    )
+    texts = partition.texts(
+        events.column("source"), target, events.column("anchor"), events.column("image_source")
+    )
+    reason = np.full(len(flags), -1)
+    reason[events.lost] = partition.lost.reason[events.row[events.lost]]
+    columns = (
+        dates(events.day),
+        ["lost" if lost else "new" for lost in events.lost.tolist()],
+        texts.url_from,
+        texts.url_to,
+        texts.title,
+        texts.anchor,
+        [""] * len(flags),
+        ["redirect" if redirect else "href" for redirect in (flags & REDIRECT).tolist()],
+        (flags & NOFOLLOW != 0).tolist(),
+        (flags & IMAGE != 0).tolist(),
+        [image or "" for image in texts.image_source],
+        ["" if place < 0 else REASONS[place] for place in reason.tolist()],
+        events.column("inlink_rank").tolist(),
+        events.column("domain_inlink_rank").tolist(),
+        dates(events.column("first_seen")),
+    )
+    return [NewLostBacklink(*row) for row in zip(*columns, strict=True)]
+
+
+def live_by_day(span: Span, found: Ints, lost: Ints) -> list[tuple[dt.date, int]]:
+    """How many were found, and not lost, until the end of each day of *span*."""
+    first = day_number(span.first)
+    before = np.count_nonzero(found < first) - np.count_nonzero(lost < first)
+    counts = before + np.cumsum(_per_day(span, found) - _per_day(span, lost))
+    return list(zip(_days(span), counts.tolist(), strict=True))
+
+
+def day_counts(span: Span, found: Ints, lost: Ints) -> list[DayCount]:
+    """How many were found, and how many lost, on each day of *span*."""
+    columns = (_days(span), _per_day(span, found).tolist(), _per_day(span, lost).tolist())
+    return [DayCount(*row) for row in zip(*columns, strict=True)]
+
+
+def _per_day(span: Span, days: Ints) -> Rows:
+    """How many of *days* are each day of *span*."""
+    within = days[in_span(days, span)] - day_number(span.first)
+    return np.bincount(within, minlength=day_number(span.last) - day_number(span.first) + 1)
+
+
+def in_span(days: Ints, span: Span) -> Rows:
+    """The places of the *days* that are in *span*."""
+    return np.flatnonzero((days >= day_number(span.first)) & (days <= day_number(span.last)))
+
+
+def _days(span: Span) -> list[dt.date]:
+    return list(map(dt.date.fromordinal, range(span.first.toordinal(), span.last.toordinal() + 1)))
+
+
+def day_number(day: dt.date) -> int:
+    """*day* as columns have it: days since 1970."""
+    return day.toordinal() - _EPOCH
+
+
+def dates(days: Ints) -> list[dt.date]:
+    """The days of a column as dates."""
+    found: list[dt.date] = days.astype("datetime64[D]").tolist()
+    return found

@@ -1,0 +1,180 @@
+"""Which referring domains came and went, on which day, and how many there were.
+
+In: a partition, the rows of its targets that are asked about, and days. Out: rows of
+`inlink.index.rows`, or counts for each day.
+
+A referring domain, a host, is there for as long as any of its links: the stretches of all of them,
+as closed intervals of days, are joined where they share a day. A joined interval begins with a new
+referring domain and, unless it is open, ends with a lost one. So a loss and a find on one day are
+neither, and what came and went within a day is both.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+
+import numpy as np
+
+from inlink.index import selection
+from inlink.index.history import (
+    Span,
+    dates,
+    day_counts,
+    in_span,
+    key_numbers,
+    live_by_day,
+    wanted,
+)
+from inlink.index.partition import Partition
+from inlink.index.rows import DayCount, NewLostDomainOrder, NewLostRefdomain, NewLostType
+from inlink.index.segments import NOFOLLOW
+from inlink.index.selection import Ints, Rows
+
+_OPEN = np.iinfo(np.int32).max
+"""The last day of what has none."""
+
+_BIAS = 1 << 31
+"""What makes a day that int32 can hold an unsigned number of 32 bits."""
+
+
+def new_lost_refdomains(
+    partition: Partition,
+    targets: slice,
+    span: Span,
+    new_lost_type: NewLostType | None,
+    order: NewLostDomainOrder,
+    limit: int,
+) -> list[NewLostRefdomain]:
+    """The first *limit* events; equals new before lost, then by name."""
+    joined = _intervals(partition, targets)
+    new, lost = wanted(new_lost_type, in_span(joined.first, span), in_span(joined.last, span))
+    interval = np.concatenate([new, lost])
+    day = np.concatenate([joined.first[new], joined.last[lost]])
+    rank = partition.hosts.domain_inlink_rank[joined.host[interval]]
+    chosen = selection.top(day if order == "new_lost_date" else rank, limit)
+    groups, places = np.unique(interval[chosen], return_inverse=True)
+    counted = _counted(partition, targets, joined, groups)
+    columns = (
+        dates(day[chosen]),
+        ["lost" if place >= len(new) else "new" for place in chosen.tolist()],
+        partition.host_names.lookup(joined.host[interval[chosen]])[0],
+        counted.backlinks[places].tolist(),
+        counted.dofollow_backlinks[places].tolist(),
+        dates(counted.first_seen[places]),
+        rank[chosen].tolist(),
+    )
+    return [NewLostRefdomain(*row) for row in zip(*columns, strict=True)]
+
+
+def new_lost_refdomains_count(
+    partition: Partition, targets: slice, span: Span, new_lost_type: NewLostType | None
+) -> list[DayCount]:
+    """How many came and went on each day of *span*."""
+    joined = _intervals(partition, targets)
+    new, lost = wanted(new_lost_type, in_span(joined.first, span), in_span(joined.last, span))
+    return day_counts(span, joined.first[new], joined.last[lost])
+
+
+def live_refdomains(partition: Partition, targets: slice, span: Span) -> list[tuple[dt.date, int]]:
+    """How many are there at the end of each day of *span*."""
+    joined = _intervals(partition, targets)
+    return live_by_day(span, joined.first, joined.last)
+
+
+@dataclass(frozen=True, slots=True)
+class _Intervals:
+    """For how long referring hosts were there; by host, then day."""
+
+    host: Rows
+    first: Rows
+    last: Rows
+    """`_OPEN`: the host is there now."""
+    member: Rows
+    """The interval of each row of lost links."""
+
+
+def _intervals(partition: Partition, targets: slice) -> _Intervals:
+    lost, ended = partition.lost, partition.lost_rows(targets)
+    hosts, found = _live_hosts(partition, partition.link_rows(targets))
+    host = np.concatenate([hosts, lost.host[ended]])
+    open_ended = np.full(len(hosts), _OPEN, np.int32)
+    first = _packed(host, np.concatenate([found, lost.found[ended]]))
+    last = _packed(host, np.concatenate([open_ended, lost.lost[ended]]))
+    order = np.argsort(first)
+    first = first[order]
+    # The number of the host stands above the days, so that no interval reaches into the next host.
+    reach = np.maximum.accumulate(last[order])
+    begins = np.append(True, first[1:] > reach[:-1])[: len(first)]
+    starts = np.flatnonzero(begins)
+    ends = np.append(starts[1:], len(first))[: len(starts)] - 1
+    member = np.empty(len(first), np.int64)
+    member[order] = np.cumsum(begins) - 1
+    return _Intervals(
+        first[starts] >> 32, _day(first[starts]), _day(reach[ends]), member[len(hosts) :]
+    )
+
+
+def _packed(host: Ints, day: Ints) -> Rows:
+    """Numbers in the order of host, day."""
+    return (host.astype(np.int64) << 32) + day + _BIAS
+
+
+def _day(packed: Rows) -> Rows:
+    return (packed & 0xFFFF_FFFF) - _BIAS
+
+
+def _live_hosts(partition: Partition, rows: slice) -> tuple[Rows, Ints]:
+    """The hosts of live links, and the first day on which one of each one's links was found."""
+    names, member = selection.numbered(partition.links.host[rows], len(partition.hosts.tld))
+    first = np.full(len(names), _OPEN, np.int32)
+    np.minimum.at(first, member, partition.links.found[rows])
+    there = np.flatnonzero(first < _OPEN)
+    return names[there], first[there]
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """The backlinks of intervals."""
+
+    backlinks: Rows
+    dofollow_backlinks: Rows
+    first_seen: Ints
+
+
+def _counted(partition: Partition, targets: slice, joined: _Intervals, intervals: Rows) -> _Counted:
+    """Count the links of *intervals*, which ascend: the live ones of those that are open."""
+    links, lost = partition.links, partition.lost
+    is_open = joined.last[intervals] == _OPEN
+    rows = partition.link_rows(targets)
+    there, there_interval = _members(links.host[rows], joined.host[intervals[is_open]])
+    ended, ended_interval = _last_stretches(partition, targets, joined, intervals[~is_open])
+    place = np.concatenate(
+        [np.flatnonzero(is_open)[there_interval], np.flatnonzero(~is_open)[ended_interval]]
+    )
+    nofollow = np.concatenate([links.flags[rows][there], lost.flags[ended]]) & NOFOLLOW
+    first_seen = np.full(len(intervals), _OPEN, np.int32)
+    seen = np.concatenate([links.first_seen[rows][there], lost.first_seen[ended]])
+    np.minimum.at(first_seen, place, seen)
+    return _Counted(
+        np.bincount(place, minlength=len(intervals)),
+        np.bincount(place[nofollow == 0], minlength=len(intervals)),
+        first_seen,
+    )
+
+
+def _last_stretches(
+    partition: Partition, targets: slice, joined: _Intervals, intervals: Rows
+) -> tuple[Rows, Rows]:
+    """Of each link in each of *intervals* the last row of lost links, and the interval's place."""
+    places, interval = _members(joined.member, intervals)
+    order = np.argsort(interval, kind="stable")
+    rows, interval = partition.lost_rows(targets).start + places[order], interval[order]
+    keys = key_numbers(partition, partition.lost, rows)
+    is_last = np.append((np.diff(keys) != 0) | (np.diff(interval) != 0), True)[: len(rows)]
+    return rows[is_last], interval[is_last]
+
+
+def _members(values: Ints, among: Rows) -> tuple[Rows, Rows]:
+    """The places of the *values* that are in *among*, which ascends, and where they are in it."""
+    found = np.searchsorted(among, values)
+    places = np.flatnonzero(np.append(among, -1)[found] == values)
+    return places, found[places]

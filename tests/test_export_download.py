@@ -14,7 +14,8 @@ import pytest
 import uvicorn
 from litestar import Litestar
 
-from inlink.api.download import EXPORT_PREFIX, download_route
+from inlink.api import EXPORT_PREFIX
+from inlink.api.download import download_route
 from inlink.store.layout import Layout
 
 CONTENT = random.Random(0).randbytes(200_000)

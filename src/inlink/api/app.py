@@ -13,19 +13,26 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 from litestar import Litestar, MediaType, Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import ClientException, HTTPException
 from litestar.handlers import HTTPRouteHandler
 
 from inlink.accounts.cache import KeyCache
 from inlink.accounts.database import connect
+from inlink.accounts.exports import Exports
 from inlink.accounts.keys import Keys
-from inlink.api import PREFIX
-from inlink.api.commands import COMMANDS, Command, Method
+from inlink.accounts.ledger import Ledger
+from inlink.accounts.limits import RateLimits
+from inlink.api import PREFIX, SUCCESSOR_PREFIX, parameters
+from inlink.api.call import Resources
+from inlink.api.commands import ROUTES, Command, Method
 from inlink.api.cursor import Cursors
+from inlink.api.download import download_route
 from inlink.api.errors import ApiError
+from inlink.api.formats import JSON, Format, chosen
 from inlink.api.generations import Generations
 from inlink.api.openapi import document
-from inlink.api.service import Rendered, Service, rendered_error
+from inlink.api.page import page_routes
+from inlink.api.service import Received, Rendered, Service, rendered_error
 from inlink.store import settings
 from inlink.store.layout import Layout
 
@@ -45,10 +52,16 @@ def create_app(layout: Layout) -> Litestar:
     Raises:
         SettingsError: ``settings.json`` cannot be used.
     """
-    engine = connect(layout.accounts)
+    set_up = settings.load(layout.root)
+    engine = connect(set_up.accounts_url or layout.accounts)
     generations = Generations(layout)
+    ledger = Ledger(engine)
     service = Service(
-        generations, KeyCache(Keys(engine)), Cursors(layout.secret()), settings.load(layout.root)
+        generations,
+        KeyCache(Keys(engine)),
+        RateLimits(engine),
+        ledger,
+        Resources(Cursors(layout.secret()), Exports(engine), set_up),
     )
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="answer")
     bulk = ThreadPoolExecutor(BULK_THREADS, thread_name_prefix="bulk")
@@ -63,12 +76,13 @@ def create_app(layout: Layout) -> Litestar:
             watcher.cancel()
             pool.shutdown()
             bulk.shutdown()
+            ledger.close()
             generations.close()
             engine.dispose()
 
-    routes = [_route(command, service, bulk if command.bulk else pool) for command in COMMANDS]
+    routes = [_route(command, service, bulk if command.bulk else pool) for command in ROUTES]
     return Litestar(
-        [*routes, _openapi_route()],
+        [*routes, _openapi_route(), *page_routes(), download_route(layout)],
         lifespan=[running],
         exception_handlers={HTTPException: _on_http_error, Exception: _on_failure},
         request_max_body_size=MAX_BODY,
@@ -83,19 +97,28 @@ async def _watch(generations: Generations) -> None:
         await asyncio.to_thread(generations.refresh)
 
 
-def _route(command: Command[Any], service: Service, pool: ThreadPoolExecutor) -> HTTPRouteHandler:
+def _route(command: Command, service: Service, pool: ThreadPoolExecutor) -> HTTPRouteHandler:
     async def answer(request: HttpRequest) -> Response[bytes]:
-        body = await request.body()
-        query = request.scope["query_string"]
+        received = Received(
+            cast("Method", request.method),
+            request.scope["query_string"],
+            await request.body(),
+            request.headers.get("authorization"),
+            _base_url(request),
+        )
         rendered = await asyncio.get_running_loop().run_in_executor(
-            pool, service.respond, command, cast("Method", request.method), query, body
+            pool, service.respond, command, received
         )
         return _response(rendered)
 
-    handler = HTTPRouteHandler(
-        f"{PREFIX}/{command.name}", http_method=command.methods, status_code=200
-    )
-    return handler(answer)
+    return HTTPRouteHandler(command.path, http_method=command.methods, status_code=200)(answer)
+
+
+def _base_url(request: HttpRequest) -> str:
+    try:
+        return str(request.base_url).rstrip("/")
+    except ValueError as error:  # a port that is none
+        raise ClientException("Invalid host header") from error
 
 
 def _openapi_route() -> HTTPRouteHandler:
@@ -120,19 +143,33 @@ def _on_http_error(request: HttpRequest, error: HTTPException) -> Response[bytes
     """What the framework refuses: path, method, size of the body."""
     path = request.scope["path"]
     if error.status_code == 404:
-        answered = ApiError(404, f"There is nothing at {path}; commands are under {PREFIX}/.")
+        answered = ApiError(
+            404,
+            f"There is nothing at {path}; commands are under {PREFIX}/ and {SUCCESSOR_PREFIX}/.",
+        )
     elif error.status_code == 405:
         allowed = (error.headers or {}).get("allow", "")
         answered = ApiError(405, f"{request.method} cannot be used here; valid: {allowed}.")
+    elif error.status_code == 413:
+        answered = ApiError(400, f"The body is longer than {MAX_BODY:,} bytes.")
     elif error.status_code < 500:
         answered = ApiError(400, f"The request cannot be read: {error.detail}.")
     else:
         return _on_failure(request, error)
-    response = _response(rendered_error(answered))
+    response = _response(rendered_error(answered, _output(request)))
     response.headers.update(error.headers or {})
     return response
 
 
 def _on_failure(request: HttpRequest, error: Exception) -> Response[bytes]:
     logger.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
-    return _response(rendered_error(ApiError(500, "The server's log says more.")))
+    failed = ApiError(500, "The server's log says more.")
+    return _response(rendered_error(failed, _output(request)))
+
+
+def _output(request: HttpRequest) -> Format:
+    """The format asked for, as far as that can be read."""
+    with contextlib.suppress(ApiError):
+        query = parameters.read_query(request.scope["query_string"])
+        return chosen(parameters.only_value(query, "output") or "json")
+    return JSON

@@ -1,78 +1,54 @@
-"""The commands: what each is called, takes, gives, and how it is answered.
+"""The commands: what each is called, takes, gives, costs, and where it is answered.
 
-`COMMANDS` is the table that routing, validation and the OpenAPI description are made from. Adding a
-command is a request struct, an answer struct, a function here and a row in the table.
+`COMMANDS` are those of the Backlinks API v1.0, `SUCCESSOR` the paths of the same vendor's later API
+upon the same functions. Routing, validation, prices and the OpenAPI description are made from these
+tables. Adding a command is a request struct, an answer struct, a function and a row.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
+from msgspec.structs import fields
 
-from inlink.api.answers import (
-    BacklinksAnswer,
-    MetricsAnswer,
-    PageRanks,
-    RanksAnswer,
-    RawBacklinksAnswer,
-    RefdomainsAnswer,
-    TargetMetrics,
-)
-from inlink.api.cursor import CursorError, Cursors
-from inlink.api.errors import HUGE_TARGET, ApiError
-from inlink.api.requests import (
-    BacklinksRequest,
-    MetricsRequest,
-    RanksRequest,
-    RawBacklinksRequest,
-    RefdomainsRequest,
-)
-from inlink.index.reader import Reader
-from inlink.urls.targets import Target
-
-Request = TypeVar("Request", bound=Struct)
+from inlink.accounts import exports
+from inlink.api import PREFIX, SUCCESSOR_PREFIX, answers, days, live, requests, tasks
 
 Method = Literal["GET", "POST"]
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[Request]):
-    """One valid request, and what is needed to answer it."""
-
-    request: Request
-    texts: list[str]
-    """The targets as they were sent."""
-    targets: list[Target]
-    reader: Reader
-    cursors: Cursors
-    huge_target: int | None
-    """Backlinks from which a target is not answered."""
-
-    @property
-    def target(self) -> Target:
-        """The target of a command that takes one."""
-        return self.targets[0]
-
-    def is_huge(self) -> bool:
-        """Whether the target has too many backlinks to be listed."""
-        if self.huge_target is None:
-            return False
-        return self.reader.metrics(self.target).backlinks >= self.huge_target
-
-
-@dataclass(frozen=True, slots=True)
-class Command(Generic[Request]):
-    """One command of the API."""
+class Command:
+    """One command at one path."""
 
     name: str
+    """Under which it is priced and counted; the same on both faces."""
     summary: str
-    request: type[Request]
+    request: type[Struct]
     answer: type[Struct]
-    run: Callable[[Call[Request]], Struct]
+    run: Callable[[Any], Struct]
+    """Takes a `Call` if the command has a target, else an `AccountCall`."""
+    units: int
+    """Price of a row of the answer, or of a request."""
+    per_request: bool = False
     methods: tuple[Method, ...] = ("GET", "POST")
     bulk: bool = False
     """Whether one answer may take a second: such requests wait for each other."""
+    successor_path: str | None = None
+    """Path beneath the successor's prefix; None for v1.0, where the name is the path."""
+
+    @property
+    def path(self) -> str:
+        """Where it is answered."""
+        if self.successor_path is None:
+            return f"{PREFIX}/{self.name}"
+        return f"{SUCCESSOR_PREFIX}/{self.successor_path}"
+
+    @property
+    def has_target(self) -> bool:
+        """Whether it asks the index."""
+        return "target" in self.request.__struct_fields__
 
     @property
     def has_mode(self) -> bool:
@@ -84,93 +60,293 @@ class Command(Generic[Request]):
         """Whether it may be answered with status 244."""
         return "message" in self.answer.__struct_fields__
 
-
-def get_metrics(call: Call[MetricsRequest]) -> MetricsAnswer:
-    """Counts of live backlinks of each target."""
-    metrics = [call.reader.metrics(target) for target in call.targets]
-    return MetricsAnswer(list(map(TargetMetrics.of, call.texts, metrics)))
-
-
-def get_inlink_rank(call: Call[RanksRequest]) -> RanksAnswer:
-    """InLink Rank and Domain InLink Rank of each URL."""
-    ranks = [call.reader.ranks(target) for target in call.targets]
-    return RanksAnswer(list(map(PageRanks.of, call.texts, ranks)))
+    def rows(self, answer: Struct) -> int:
+        """How many rows an answer of this command has."""
+        listed = getattr(answer, fields(self.answer)[0].name)
+        return len(listed) if isinstance(listed, list) else 0
 
 
-def get_backlinks(call: Call[BacklinksRequest]) -> BacklinksAnswer:
-    """The first live backlinks of a target in the order asked for."""
-    if call.is_huge():
-        return BacklinksAnswer([], message=HUGE_TARGET)
-    request = call.request
-    per_domain = None if request.per_domain is UNSET else request.per_domain
-    return BacklinksAnswer(
-        call.reader.backlinks(call.target, request.order_by, request.limit, per_domain)
-    )
+GET: tuple[Method, ...] = ("GET",)
+
+METRICS = Command(
+    "get-metrics",
+    "Key statistics of targets: numbers of live backlinks, referring domains, and others.",
+    requests.MetricsRequest,
+    answers.MetricsAnswer,
+    live.get_metrics,
+    units=30,
+)
+INLINK_RANK = Command(
+    "get-inlink-rank",
+    "InLink Rank and Domain InLink Rank of URLs.",
+    requests.RanksRequest,
+    answers.RanksAnswer,
+    live.get_inlink_rank,
+    units=30,
+)
+BACKLINKS = Command(
+    "get-backlinks",
+    "Live backlinks pointing to a target, in order.",
+    requests.BacklinksRequest,
+    answers.BacklinksAnswer,
+    live.get_backlinks,
+    units=1,
+)
+REFDOMAINS = Command(
+    "get-refdomains",
+    "Referring domains pointing to a target, in order.",
+    requests.RefdomainsRequest,
+    answers.RefdomainsAnswer,
+    live.get_refdomains,
+    units=1,
+)
+EXPORT = Command(
+    exports.COMMAND,
+    "Start to write all live backlinks pointing to a target into a file.",
+    requests.ExportRequest,
+    answers.TaskAnswer,
+    tasks.download_all_backlinks,
+    units=exports.UNITS,  # taken by the task, not by the request
+    methods=GET,
+)
+EXPORT_STATUS = Command(
+    "download-all-backlinks-status",
+    "How far a task of download-all-backlinks is, and where its file is.",
+    requests.ExportStatusRequest,
+    answers.TaskAnswer,
+    tasks.download_all_backlinks_status,
+    units=0,
+    methods=GET,
+)
+RAW_BACKLINKS = Command(
+    "get-raw-backlinks",
+    "All live backlinks pointing to a target, page by page.",
+    requests.RawBacklinksRequest,
+    answers.RawBacklinksAnswer,
+    live.get_raw_backlinks,
+    units=1,
+    methods=GET,
+    bulk=True,
+)
+NEW_LOST_BACKLINKS = Command(
+    "get-new-lost-backlinks",
+    "Backlinks that were found or lost within some days.",
+    requests.NewLostBacklinksRequest,
+    answers.NewLostBacklinksAnswer,
+    days.get_new_lost_backlinks,
+    units=1,
+)
+NEW_LOST_REFDOMAINS = Command(
+    "get-new-lost-refdomains",
+    "Referring domains that came or went within some days.",
+    requests.NewLostRefdomainsRequest,
+    answers.NewLostRefdomainsAnswer,
+    days.get_new_lost_refdomains,
+    units=1,
+)
+NEW_LOST_BACKLINKS_COUNT = Command(
+    "get-new-lost-backlinks-count",
+    "Numbers of backlinks that were found and lost on each day.",
+    requests.LinkDaysRequest,
+    answers.NewLostBacklinksCountAnswer,
+    days.get_new_lost_backlinks_count,
+    units=30,
+    per_request=True,
+)
+NEW_LOST_REFDOMAINS_COUNT = Command(
+    "get-new-lost-refdomains-count",
+    "Numbers of referring domains that came and went on each day.",
+    requests.DaysRequest,
+    answers.NewLostRefdomainsCountAnswer,
+    days.get_new_lost_refdomains_count,
+    units=30,
+    per_request=True,
+)
+SUMMARY = Command(
+    "get-summary",
+    "Everything that is counted of targets, with the first of each list.",
+    requests.MetricsRequest,
+    answers.SummaryAnswer,
+    live.get_summary,
+    units=60,
+)
+ANCHORS = Command(
+    "get-anchors",
+    "Anchor texts of the backlinks pointing to a target.",
+    requests.CountedListRequest,
+    answers.AnchorsAnswer,
+    live.get_anchors,
+    units=1,
+)
+PAGES = Command(
+    "get-pages",
+    "URLs of a target that backlinks point to.",
+    requests.CountedListRequest,
+    answers.PagesAnswer,
+    live.get_pages,
+    units=1,
+)
+IPS = Command(
+    "get-ips",
+    "IP addresses that backlinks to a target come from.",
+    requests.CountedListRequest,
+    answers.IpsAnswer,
+    live.get_ips,
+    units=1,
+)
+BACKLINKS_COUNT = Command(
+    "get-backlinks-count",
+    "Numbers of live backlinks of targets.",
+    requests.MetricsRequest,
+    answers.BacklinksCountAnswer,
+    live.get_backlinks_count,
+    units=10,
+)
+REFDOMAINS_COUNT = Command(
+    "get-refdomains-count",
+    "Numbers of referring domains of targets.",
+    requests.MetricsRequest,
+    answers.RefdomainsCountAnswer,
+    live.get_refdomains_count,
+    units=10,
+)
+SUBNETS_COUNT = Command(
+    "get-subnets-count",
+    "Numbers of subnets that link to targets.",
+    requests.MetricsRequest,
+    answers.SubnetsCountAnswer,
+    live.get_subnets_count,
+    units=10,
+)
+IPS_COUNT = Command(
+    "get-ips-count",
+    "Numbers of IP addresses that link to targets.",
+    requests.MetricsRequest,
+    answers.IpsCountAnswer,
+    live.get_ips_count,
+    units=10,
+)
+PAGE_INLINK_RANK = Command(
+    "get-page-inlink-rank",
+    "InLink Rank of URLs.",
+    requests.RanksRequest,
+    answers.PageRanksAnswer,
+    live.get_page_inlink_rank,
+    units=10,
+)
+DOMAIN_INLINK_RANK = Command(
+    "get-domain-inlink-rank",
+    "Domain InLink Rank of URLs.",
+    requests.RanksRequest,
+    answers.DomainRanksAnswer,
+    live.get_domain_inlink_rank,
+    units=10,
+)
+SUBSCRIPTION_INFO = Command(
+    "get-subscription-info",
+    "What the key may still ask.",
+    requests.SubscriptionRequest,
+    answers.SubscriptionAnswer,
+    tasks.get_subscription_info,
+    units=0,
+    methods=GET,
+)
+
+COMMANDS = (
+    METRICS,
+    INLINK_RANK,
+    BACKLINKS,
+    REFDOMAINS,
+    EXPORT,
+    EXPORT_STATUS,
+    RAW_BACKLINKS,
+    NEW_LOST_BACKLINKS,
+    NEW_LOST_REFDOMAINS,
+    NEW_LOST_BACKLINKS_COUNT,
+    NEW_LOST_REFDOMAINS_COUNT,
+    SUMMARY,
+    ANCHORS,
+    PAGES,
+    IPS,
+    BACKLINKS_COUNT,
+    REFDOMAINS_COUNT,
+    SUBNETS_COUNT,
+    IPS_COUNT,
+    PAGE_INLINK_RANK,
+    DOMAIN_INLINK_RANK,
+    SUBSCRIPTION_INFO,
+)
 
 
-def get_refdomains(call: Call[RefdomainsRequest]) -> RefdomainsAnswer:
-    """The first referring domains of a target in the order asked for."""
-    if call.is_huge():
-        return RefdomainsAnswer([], message=HUGE_TARGET)
-    request = call.request
-    return RefdomainsAnswer(call.reader.refdomains(call.target, request.order_by, request.limit))
+def _also_at(path: str, command: Command, request: type[Struct] | None = None) -> Command:
+    """*command* at a path of the successor, where it may take other parameters."""
+    return replace(command, successor_path=path, request=request or command.request)
 
 
-def get_raw_backlinks(call: Call[RawBacklinksRequest]) -> RawBacklinksAnswer:
-    """One page of all live backlinks of a target."""
-    after = None
-    if call.request.next is not UNSET:
-        try:
-            after = call.cursors.read(call.target, call.request.next)
-        except CursorError as error:
-            raise ApiError.invalid(
-                "next",
-                "next is not a cursor that was answered for this target and mode. Leave it out for"
-                " the first page, then send the cursor of the page before, as it is.",
-            ) from error
-    if call.is_huge():
-        return RawBacklinksAnswer([], message=HUGE_TARGET)
-    rows, position = call.reader.raw_backlinks(call.target, call.request.limit, after)
-    cursor = UNSET if position is None else call.cursors.make(call.target, position)
-    return RawBacklinksAnswer(rows, next=cursor)
-
-
-COMMANDS: tuple[Command[Any], ...] = (
+SUCCESSOR = (
+    _also_at("summary", SUMMARY),
+    _also_at("metrics", METRICS),
+    _also_at("all", BACKLINKS, requests.FilteredBacklinksRequest),
+    _also_at("raw", RAW_BACKLINKS),
+    _also_at("count", BACKLINKS_COUNT),
+    _also_at("anchors", ANCHORS),
+    _also_at("indexed-pages", PAGES),
+    _also_at("refdomains", REFDOMAINS),
+    _also_at("refdomains/count", REFDOMAINS_COUNT),
+    _also_at("refdomains/history", NEW_LOST_REFDOMAINS, requests.RefdomainsHistoryRequest),
+    _also_at("refdomains/history/count", NEW_LOST_REFDOMAINS_COUNT),
+    _also_at("referring-ips", IPS),
+    _also_at("referring-ips/count", IPS_COUNT),
+    _also_at("referring-subnets/count", SUBNETS_COUNT),
+    _also_at("history", NEW_LOST_BACKLINKS, requests.HistoryRequest),
+    _also_at("history/count", NEW_LOST_BACKLINKS_COUNT),
     Command(
-        "get-metrics",
-        "Key statistics of targets: numbers of live backlinks, referring domains, and others.",
-        MetricsRequest,
-        MetricsAnswer,
-        get_metrics,
+        "history-cumulative",
+        "Numbers of backlinks that were live at the end of each day.",
+        requests.CumulativeRequest,
+        answers.CumulativeAnswer,
+        days.get_cumulative,
+        units=30,
+        per_request=True,
+        successor_path="history/cumulative",
+    ),
+    _also_at("export", EXPORT),
+    _also_at("export/status", EXPORT_STATUS),
+    _also_at("authority", INLINK_RANK),
+    _also_at("authority/page", PAGE_INLINK_RANK),
+    Command(
+        "authority-page-history",
+        "InLink Rank of a URL over time.",
+        requests.RankHistoryRequest,
+        answers.PageRankHistoryAnswer,
+        days.get_page_rank_history,
+        units=10,
+        per_request=True,
+        methods=GET,
+        successor_path="authority/page/history",
+    ),
+    _also_at("authority/domain", DOMAIN_INLINK_RANK),
+    Command(
+        "authority-domain-history",
+        "Domain InLink Rank of a URL's domain over time.",
+        requests.RankHistoryRequest,
+        answers.DomainRankHistoryAnswer,
+        days.get_domain_rank_history,
+        units=10,
+        per_request=True,
+        methods=GET,
+        successor_path="authority/domain/history",
     ),
     Command(
-        "get-inlink-rank",
-        "InLink Rank and Domain InLink Rank of URLs.",
-        RanksRequest,
-        RanksAnswer,
-        get_inlink_rank,
-    ),
-    Command(
-        "get-backlinks",
-        "Live backlinks pointing to a target, in order.",
-        BacklinksRequest,
-        BacklinksAnswer,
-        get_backlinks,
-    ),
-    Command(
-        "get-refdomains",
-        "Referring domains pointing to a target, in order.",
-        RefdomainsRequest,
-        RefdomainsAnswer,
-        get_refdomains,
-    ),
-    Command(
-        "get-raw-backlinks",
-        "All live backlinks pointing to a target, page by page.",
-        RawBacklinksRequest,
-        RawBacklinksAnswer,
-        get_raw_backlinks,
-        methods=("GET",),
-        bulk=True,
+        "authority-domain-distribution",
+        "How many referring domains of a target have which Domain InLink Rank.",
+        requests.DistributionRequest,
+        answers.DistributionAnswer,
+        live.get_distribution,
+        units=1,
+        methods=GET,
+        successor_path="authority/domain/distribution",
     ),
 )
+
+ROUTES = COMMANDS + SUCCESSOR

@@ -7,6 +7,7 @@ send people to another company for a key); ``description`` says what exactly is 
 valid. An answer with a 2xx status never has the key ``error``.
 """
 
+import math
 from typing import Self
 
 import msgspec
@@ -16,10 +17,13 @@ RETRY_AFTER = 5  # seconds
 MESSAGES = {
     400: "Parameters are invalid.",
     401: "Authentication failed. Please make sure your API key is valid and active.",
+    402: "Insufficient funds, API key is temporarily disabled. Please make a payment to enable"
+    " your API key.",
     403: "Authentication failed. Please ensure you have a valid, enabled API key.",
     404: "The requested resource could not be found.",
     405: "Method Not Allowed.",
     406: 'Unsupported output format. Supported output formats are "json" (default) and "xml".',
+    429: "Call rate limit reached.",
     500: "Unexpected error. Please try again later.",
     503: "System is busy. Please try again later.",
 }
@@ -46,10 +50,17 @@ class ErrorBody(msgspec.Struct, frozen=True):
 
 
 class ApiError(Exception):
-    """A request that is answered with an error."""
+    """A request that is answered with an error; *retry_after* is in seconds, for 429 and 503."""
 
-    def __init__(self, status: int, description: str, message: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        description: str,
+        message: str | None = None,
+        retry_after: float = RETRY_AFTER,
+    ) -> None:
         self.status = status
+        self.retry_after = retry_after
         self.description = description
         self.message = MESSAGES[status] if message is None else message
         super().__init__(f"{status} {self.message} {description}")
@@ -72,4 +83,6 @@ class ApiError(Exception):
 
     def headers(self) -> dict[str, str]:
         """The headers that belong to the status."""
-        return {"Retry-After": str(RETRY_AFTER)} if self.status == 503 else {}
+        if self.status not in (429, 503):
+            return {}
+        return {"Retry-After": str(max(1, math.ceil(self.retry_after)))}

@@ -2,7 +2,8 @@
 
 The query string is read as clients of this API write it: empty parameters are absent, ``&&`` is
 ``&``, a target may stand there unencoded, and parameters that the command does not have are
-ignored. ``+`` is a plus sign, not a space: targets often have the one and never the other.
+ignored. ``+`` is a plus sign, not a space: targets often have the one and never the other (but
+see `PROSE`).
 """
 
 import codecs
@@ -26,6 +27,9 @@ Query = dict[str, list[str]]
 
 ALIASES = {"apiKey": "apikey"}
 
+PROSE = {"anchor_filter"}
+"""Parameters in which ``+`` is a space, as HTML forms and most libraries encode it."""
+
 _PLUS_BETWEEN = re.compile(r'("(?:[^"\\]|\\.)*")|\+')
 """A JSON string, or a plus sign outside of any: a space, as forms encode it."""
 
@@ -37,6 +41,7 @@ def read_query(query: bytes) -> Query:
         name, _, value = pair.partition(b"=")
         if name and value:
             text = _decoded(name)
+            value = value.replace(b"+", b" ") if text in PROSE else value
             parameters.setdefault(ALIASES.get(text, text), []).append(_decoded(value))
     return parameters
 
@@ -75,11 +80,12 @@ def from_query(query: Query, request_type: type[Request]) -> Request:
     """
     values: dict[str, Any] = {}
     for field in fields(request_type):
-        given = query.get(field.name, [])
-        if len(given) > 1 and field.name == "target" and takes_batch(request_type):
-            values[field.name] = given
-        elif (value := only_value(query, field.name)) is not None:
-            values[field.name] = value
+        name = field.encode_name
+        given = query.get(name, [])
+        if len(given) > 1 and name == "target" and takes_batch(request_type):
+            values[name] = given
+        elif (value := only_value(query, name)) is not None:
+            values[name] = value
     return from_values(values, request_type)
 
 
@@ -91,10 +97,10 @@ def from_values(values: Mapping[str, Any], request_type: type[Request]) -> Reque
     """
     converted: dict[str, Any] = {}
     for field in fields(request_type):
-        if field.name in values:
-            converted[field.name] = _converted(field, values[field.name])
+        if field.encode_name in values:
+            converted[field.name] = _converted(field, values[field.encode_name])
         elif field.default is NODEFAULT:
-            raise ApiError.missing(field.name, valid(field))
+            raise ApiError.missing(field.encode_name, valid(field))
     return request_type(**converted)
 
 
@@ -124,17 +130,23 @@ def valid(field: FieldInfo) -> str:
             return f"an integer from {kind.ge:,} to {kind.le:,}"
         if isinstance(kind, inspect.LiteralType):
             return "one of " + ", ".join(f'"{value}"' for value in kind.values)
-    return "a domain, host or URL" if field.name == "target" else "a string"
+        if isinstance(kind, inspect.DateType):
+            return "a day as YYYY-MM-DD"
+        if isinstance(kind, inspect.StrType) and kind.max_length is not None:
+            return f"a text of at most {kind.max_length:,} characters"
+    return "a domain, host or URL" if field.name in ("target", "url_from") else "a string"
 
 
 def _converted(field: FieldInfo, value: Any) -> Any:
+    if field.name == "order_by" and isinstance(value, str):
+        value = value.removeprefix("first.")  # so the successor's own tools write it
     try:
         return msgspec.convert(value, field.type, strict=False)
     except msgspec.ValidationError as error:
         shown = msgspec.json.encode(value).decode()
         shown = shown if len(shown) <= 100 else f"{shown[:100]}…"
         raise ApiError.invalid(
-            field.name, f"{field.name} is {shown}; valid is {valid(field)}."
+            field.encode_name, f"{field.encode_name} is {shown}; valid is {valid(field)}."
         ) from error
 
 

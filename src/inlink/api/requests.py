@@ -5,11 +5,21 @@ Names, defaults, limits and enumerations are those of the Backlinks API v1.0 spe
 not here.
 """
 
-from typing import Annotated
+import datetime as dt
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from inlink.index.rows import BacklinkOrder
+from inlink.index.rows import (
+    AnchorType,
+    BacklinkOrder,
+    CountOrder,
+    Follow,
+    LinkType,
+    NewLostDomainOrder,
+    NewLostOrder,
+    NewLostType,
+)
 from inlink.urls.targets import Mode as ModeName
 
 MAX_TARGETS = 100
@@ -97,6 +107,202 @@ class RawBacklinksRequest(Struct, frozen=True, kw_only=True):
     next: Next | UnsetType = UNSET
 
 
+NewOrLost = Annotated[
+    NewLostType, Meta(description="new: only what was found. lost: only what went. Both if absent.")
+]
+
+DateFrom = Annotated[dt.date, Meta(description="First day, YYYY-MM-DD; yesterday (UTC) if absent.")]
+DateTo = Annotated[dt.date, Meta(description="Last day, YYYY-MM-DD; today (UTC) if absent.")]
+
+ByLinkType = Annotated[LinkType, Meta(description="Only backlinks of this type.")]
+
+ByAnchorType = Annotated[
+    AnchorType,
+    Meta(
+        description="Only text links, only image links (also those with text), or only those"
+        " without an anchor element: redirects and canonicals."
+    ),
+]
+
+ByFollow = Annotated[
+    Follow,
+    Meta(
+        description="Only links that are not nofollow, only those that are, or only those without"
+        " an anchor element: redirects and canonicals."
+    ),
+]
+
+UrlFrom = Annotated[
+    str,
+    Meta(
+        description="Only backlinks from pages of this domain and of every name beneath it;"
+        " of a URL, the host counts."
+    ),
+]
+
+NewLostOrderBy = Annotated[
+    NewLostOrder,
+    Meta(
+        description="new_lost_date: most recent first. domain_inlink_rank, inlink_rank:"
+        " highest first."
+    ),
+]
+
+NewLostDomainOrderBy = Annotated[
+    NewLostDomainOrder,
+    Meta(description="new_lost_date: most recent first. domain_inlink_rank: highest first."),
+]
+
+CountOrderBy = Annotated[CountOrder, Meta(description="What to count; the most first.")]
+
+TaskId = Annotated[str, Meta(description="The task_id that download-all-backlinks answered with.")]
+
+
+class DaysRequest(Struct, frozen=True, kw_only=True):
+    """A target, and days."""
+
+    target: OneTarget
+    mode: Mode = "host"
+    new_lost_type: NewOrLost | UnsetType = UNSET
+    date_from: DateFrom | UnsetType = UNSET
+    date_to: DateTo | UnsetType = UNSET
+
+
+class LinkDaysRequest(DaysRequest, frozen=True, kw_only=True):
+    """Parameters of get-new-lost-backlinks-count."""
+
+    link_type: ByLinkType | UnsetType = UNSET
+    anchor_type: ByAnchorType | UnsetType = UNSET
+    dofollow: ByFollow | UnsetType = UNSET
+    url_from: UrlFrom | UnsetType = UNSET
+
+
+class NewLostBacklinksRequest(LinkDaysRequest, frozen=True, kw_only=True):
+    """Parameters of get-new-lost-backlinks."""
+
+    order_by: NewLostOrderBy = "new_lost_date"
+    limit: ListLimit = 1000
+
+
+class NewLostRefdomainsRequest(DaysRequest, frozen=True, kw_only=True):
+    """Parameters of get-new-lost-refdomains."""
+
+    order_by: NewLostDomainOrderBy = "new_lost_date"
+    limit: ListLimit = 1000
+
+
+class CountedListRequest(Struct, frozen=True, kw_only=True):
+    """Parameters of get-anchors, get-pages and get-ips."""
+
+    target: OneTarget
+    mode: Mode = "host"
+    limit: ListLimit = 100
+    order_by: CountOrderBy = "backlinks"
+
+
+class ExportRequest(Struct, frozen=True, kw_only=True):
+    """Parameters of download-all-backlinks."""
+
+    target: OneTarget
+    mode: Mode = "host"
+
+
+class ExportStatusRequest(Struct, frozen=True, kw_only=True):
+    """Parameters of download-all-backlinks-status."""
+
+    task_id: TaskId
+
+
+class SubscriptionRequest(Struct, frozen=True, kw_only=True):
+    """Parameters of get-subscription-info: none."""
+
+
+Contained = Annotated[
+    str, Meta(max_length=2063, description="Text to look for, in upper or lower case.")
+]
+ContainedMode = Annotated[
+    Literal["contains", "does_not_contain"],
+    Meta(description="Whether the text has to be there, or must not be."),
+]
+NofollowFilter = Annotated[
+    Literal["nofollow_only", "dofollow_only"],
+    Meta(description="Only links that are nofollow, or only those that are not."),
+]
+RankFrom = Annotated[int, Meta(ge=0, le=100, description="The lowest rank to return.")]
+RankTo = Annotated[int, Meta(ge=0, le=100, description="The highest rank to return.")]
+
+HistogramMode = Annotated[
+    Literal["domain", "host"],
+    Meta(description="Count registrable domains once each, or hosts once each."),
+]
+Granularity = Annotated[
+    Literal["by_day", "by_week", "by_month"],
+    Meta(
+        description="Every day with new ranks, or the last of each week or month, under the first"
+        " day of it."
+    ),
+]
+RankDateFrom = Annotated[
+    dt.date, Meta(description="First day, YYYY-MM-DD; the first with ranks if absent.")
+]
+
+
+class FilteredBacklinksRequest(BacklinksRequest, frozen=True, kw_only=True):
+    """Parameters of /v1/backlinks/all."""
+
+    inlink_rank_from: RankFrom | UnsetType = UNSET
+    inlink_rank_to: RankTo | UnsetType = UNSET
+    domain_inlink_rank_from: RankFrom | UnsetType = UNSET
+    domain_inlink_rank_to: RankTo | UnsetType = UNSET
+    url_from_filter: Contained | UnsetType = UNSET
+    url_from_filter_mode: ContainedMode = "contains"
+    url_to_filter: Contained | UnsetType = UNSET
+    url_to_filter_mode: ContainedMode = "contains"
+    anchor_filter: Contained | UnsetType = UNSET
+    anchor_filter_mode: ContainedMode = "contains"
+    nofollow_filter: NofollowFilter | UnsetType = UNSET
+
+
+class HistoryRequest(NewLostBacklinksRequest, frozen=True, kw_only=True):
+    """Parameters of /v1/backlinks/history."""
+
+    limit: ListLimit = 100
+
+
+class RefdomainsHistoryRequest(NewLostRefdomainsRequest, frozen=True, kw_only=True):
+    """Parameters of /v1/backlinks/refdomains/history."""
+
+    limit: ListLimit = 100
+
+
+class CumulativeRequest(Struct, frozen=True, kw_only=True):
+    """Parameters of /v1/backlinks/history/cumulative."""
+
+    target: OneTarget
+    mode: Mode = "host"
+    date_from: DateFrom | UnsetType = UNSET
+    date_to: DateTo | UnsetType = UNSET
+
+
+class RankHistoryRequest(Struct, frozen=True, kw_only=True):
+    """Parameters of /v1/backlinks/authority/page/history and authority/domain/history."""
+
+    target: OneTarget
+    date_from: RankDateFrom | UnsetType = UNSET
+    date_to: DateTo | UnsetType = UNSET
+    granularity: Granularity = "by_day"
+
+
+class DistributionRequest(
+    Struct, frozen=True, kw_only=True, rename={"histogram_mode": "histogramMode"}
+):
+    """Parameters of /v1/backlinks/authority/domain/distribution."""
+
+    target: OneTarget
+    mode: Mode = "host"
+    histogram_mode: HistogramMode = "host"
+
+
 def takes_batch(request: type[Struct]) -> bool:
     """Whether a command takes several targets."""
-    return request.__annotations__["target"] is Targets
+    return request.__annotations__.get("target") is Targets

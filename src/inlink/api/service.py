@@ -1,8 +1,8 @@
 """From a request to its answer: the one way that every command goes.
 
-In: command, method, raw query string and body. Out: status, headers and bytes. Checked in this
-order: the output format, the key, the parameters; path and method were checked before. Nothing here
-knows of HTTP servers, so it runs in any thread.
+In: a command, and what was received. Out: status, headers and bytes. Checked in this order: the
+output format, the key, its rate, the parameters; path and method were checked before. The key pays
+when the answer stands. Nothing here knows of HTTP servers, so it runs in any thread.
 """
 
 import logging
@@ -12,17 +12,35 @@ from typing import Any
 import msgspec
 
 from inlink.accounts.cache import KeyCache
+from inlink.accounts.keys import Key
+from inlink.accounts.ledger import Ledger
+from inlink.accounts.limits import RateLimits
 from inlink.api import parameters
-from inlink.api.commands import Call, Command, Method
-from inlink.api.cursor import Cursors
+from inlink.api.call import AccountCall, Call, Resources, today
+from inlink.api.commands import EXPORT, Command, Method
 from inlink.api.errors import HUGE_TARGET_STATUS, ApiError
 from inlink.api.formats import JSON, Format, chosen
 from inlink.api.generations import Generations, NothingBuiltError
 from inlink.api.requests import takes_batch
-from inlink.store.settings import Settings
-from inlink.urls.targets import Mode, TargetError, parse_target
+from inlink.urls.targets import Mode, Target, TargetError, parse_target
 
 logger = logging.getLogger(__name__)
+
+TOKEN = "token "  # noqa: S105
+"""How an ``Authorization`` header with a key begins, in upper or lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a request brought."""
+
+    method: Method
+    query: bytes
+    body: bytes = b""
+    authorization: str | None = None
+    """The header of that name."""
+    base_url: str = ""
+    """See `AccountCall.base_url`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,59 +59,96 @@ class Service:
 
     generations: Generations
     keys: KeyCache
-    cursors: Cursors
-    settings: Settings
+    limits: RateLimits
+    ledger: Ledger
+    resources: Resources
 
-    def respond(self, command: Command[Any], method: Method, query: bytes, body: bytes) -> Rendered:
+    def respond(self, command: Command, received: Received) -> Rendered:
         """Answer one request; whatever is wrong is answered too."""
         output = JSON
         try:
-            given = parameters.read_query(query)
-            output = chosen(parameters.only_value(given, "output") or "json")
-            self._check_key(given)
-            return self._answer(command, method, given, body, output)
+            query = parameters.read_query(received.query)
+            output = chosen(parameters.only_value(query, "output") or "json")
+            key = self._key(query, received.authorization)
+            self._check_rate(key)
+            request = _request(command, received, query)
+            answer = self._answer(command, request, key, received.base_url)
+            rendered = Rendered(_status(answer), output.media_type, output.encode(answer))
+            self._charge(command, key, answer)
         except ApiError as error:
             return rendered_error(error, output)
         except Exception:
-            logger.exception("%s %s failed", method, command.name)
+            logger.exception("%s %s failed", received.method, command.path)
             return rendered_error(ApiError(500, "The server's log says more."), output)
+        return rendered
 
-    def _check_key(self, query: parameters.Query) -> None:
-        key = parameters.only_value(query, "apikey")
+    def _key(self, query: parameters.Query, authorization: str | None) -> Key:
+        text = parameters.only_value(query, "apikey")
+        if text is None and authorization and authorization.lower().startswith(TOKEN):
+            text = authorization[len(TOKEN) :].strip()
+        if not text:
+            raise ApiError(
+                401,
+                "The key is missing: send the parameter apikey, or the header"
+                " Authorization: Token KEY.",
+            )
+        key = self.keys.find(text)
         if key is None:
-            raise ApiError(401, "The parameter apikey is missing: every request has to have a key.")
-        account = self.keys.find(key)
-        if account is None:
             raise ApiError(401, "There is no such API key.")
-        if not account.enabled:
+        if not key.enabled:
             raise ApiError(403, "This API key is disabled.")
+        if not key.active(today()):
+            raise ApiError(403, f"This API key expired: its last day was {key.expires_on}.")
+        return key
 
-    def _answer(
-        self,
-        command: Command[Any],
-        method: Method,
-        query: parameters.Query,
-        body: bytes,
-        output: Format,
-    ) -> Rendered:
-        if method == "POST":
-            request = parameters.from_values(parameters.read_body(body), command.request)
-        else:
-            request = parameters.from_query(query, command.request)
-        batch = takes_batch(command.request)
-        texts = parameters.targets(request.target) if batch else [request.target]
-        mode: Mode = request.mode if command.has_mode else "url"
-        try:
-            targets = [parse_target(text, mode, self.settings.drop_parameters) for text in texts]
-        except TargetError as error:
-            raise ApiError.invalid("target", str(error)) from error
+    def _check_rate(self, key: Key) -> None:
+        wait = self.limits.take(key)
+        if wait > 0:
+            raise ApiError(
+                429,
+                f"This API key may send {key.rate_limit:g} requests a second.",
+                retry_after=wait,
+            )
+
+    def _answer(self, command: Command, request: Any, key: Key, base_url: str) -> msgspec.Struct:
+        price = self._price(command)
+        if price and key.units_left is not None and key.units_left <= 0:
+            raise ApiError(402, "This API key has no units left.")
+        asked = request, key, self.resources, price, base_url
+        if not command.has_target:
+            return command.run(AccountCall(*asked))
+        texts = [request.target]
+        if takes_batch(command.request):
+            texts = parameters.targets(request.target)
+        targets = self._targets(texts, request.mode if command.has_mode else "url")
         try:
             with self.generations.lease() as reader:
-                huge = self.settings.huge_target
-                answer = command.run(Call(request, texts, targets, reader, self.cursors, huge))
+                return command.run(Call(*asked, texts, targets, reader))
         except NothingBuiltError:
             raise ApiError(503, "Nothing has been built yet: run inlink build.") from None
-        return Rendered(_status(answer), output.media_type, output.encode(answer))
+
+    def _targets(self, texts: list[str], mode: Mode) -> list[Target]:
+        drop = self.resources.settings.drop_parameters
+        try:
+            return [parse_target(text, mode, drop) for text in texts]
+        except TargetError as error:
+            raise ApiError.invalid("target", str(error)) from error
+
+    def _price(self, command: Command) -> int:
+        return self.resources.settings.costs.get(command.name, command.units)
+
+    def _charge(self, command: Command, key: Key, answer: msgspec.Struct) -> None:
+        if command.name == EXPORT.name:
+            return  # the task pays
+        units = self._price(command) * (1 if command.per_request else command.rows(answer))
+        if not self.ledger.charge(key.id, command.name, units):
+            raise ApiError(402, f"This answer costs {units:,} units, more than are left.")
+
+
+def _request(command: Command, received: Received, query: parameters.Query) -> Any:
+    if received.method == "POST":
+        return parameters.from_values(parameters.read_body(received.body), command.request)
+    return parameters.from_query(query, command.request)
 
 
 def rendered_error(error: ApiError, output: Format = JSON) -> Rendered:

@@ -1,0 +1,50 @@
+"""The interactive page about the API: Swagger UI upon the server's own OpenAPI description.
+
+In: the files of Swagger UI, from the package ``swagger-ui-py``; nothing is fetched from elsewhere.
+Out: the routes of the page.
+"""
+
+from importlib.resources import files
+
+from litestar import Response
+from litestar.handlers import HTTPRouteHandler
+
+from inlink.api import PREFIX
+
+PAGE = "/docs"
+
+_ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
+
+_HTML = f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>Inlink API</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="{PAGE}/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="{PAGE}/swagger-ui-bundle.js"></script>
+<script>
+SwaggerUIBundle({{url: "{PREFIX}/openapi.json", dom_id: "#swagger-ui", validatorUrl: null}});
+</script>
+</body>
+</html>
+"""
+
+
+def page_routes() -> list[HTTPRouteHandler]:
+    """The page and what it loads."""
+    static = files("swagger_ui") / "static"
+    routes = [_route(PAGE, _HTML.encode(), "text/html")]
+    for name, media_type in _ASSETS.items():
+        routes.append(_route(f"{PAGE}/{name}", (static / name).read_bytes(), media_type))
+    return routes
+
+
+def _route(path: str, content: bytes, media_type: str) -> HTTPRouteHandler:
+    async def answer() -> Response[bytes]:
+        return Response(content, media_type=media_type)
+
+    return HTTPRouteHandler(path, http_method="GET")(answer)

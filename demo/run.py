@@ -5,6 +5,7 @@ command or an answer fails, or when the index counts other backlinks than the de
 """
 
 import contextlib
+import gzip
 import json
 import shlex
 import shutil
@@ -21,7 +22,7 @@ from urllib.parse import urlencode, urlsplit
 
 import click
 
-from demo.model import Web
+from demo.model import Backlink, Web
 from demo.web import make_web, write_crawls
 
 INLINK = Path(sys.executable).with_name("inlink")
@@ -32,12 +33,24 @@ PATIENCE = 60.0
 
 MARK = ".made-by-the-demo"
 TARGET = "knots.example"
+LOSER = "lenses.example"
 TOUR = (
     ("Who links to it, in numbers?", "get-metrics", {"target": TARGET}),
     ("What do its pages weigh?", "get-inlink-rank", {"target": f"https://{TARGET}/"}),
     ("Which are the newest links?", "get-backlinks", {"target": TARGET, "limit": "2"}),
     ("Which sites do they come from?", "get-refdomains", {"target": TARGET, "limit": "2"}),
+    ("What do the links say?", "get-anchors", {"target": TARGET, "limit": "2"}),
     ("All of them, page by page?", "get-raw-backlinks", {"target": TARGET, "limit": "2"}),
+    (
+        "Which links went, when and why?",
+        "get-new-lost-backlinks",
+        {
+            "target": LOSER,
+            "new_lost_type": "lost",
+            "date_from": "2026-09-01",
+            "date_to": "2026-11-30",
+        },
+    ),
 )
 
 
@@ -51,7 +64,7 @@ TOUR = (
     help="Where to put everything; what an earlier demo left there is deleted.",
 )
 def main(once: bool, directory: Path) -> None:
-    """Make a small web, index it, serve it, and ask it five questions."""
+    """Make a small web, index it, serve it, and ask it some questions."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server ends too
     _start_afresh(directory)
     web = make_web()
@@ -140,7 +153,29 @@ def _tour(base: str, key: str, web: Web) -> None:
         click.echo(f"# {question}\ncurl '{url}'")
         answers[command] = _get(url)
         click.echo(json.dumps(_shortened(answers[command]), indent=2, ensure_ascii=False) + "\n")
-    _check(answers["get-metrics"], web)
+    _check(answers["get-metrics"], answers["get-new-lost-backlinks"], web)
+    _export(base, key)
+
+
+def _export(base: str, key: str) -> None:
+    """Have all backlinks of `TARGET` written to a file, and look into it."""
+    query = urlencode({"apikey": key, "target": TARGET})
+    url = f"{base}/download-all-backlinks?{query}"
+    click.echo(f"# All of them in one file?\ncurl '{url}'")
+    task = _get(url)
+    click.echo(json.dumps(task, indent=2))
+    query = urlencode({"apikey": key, "task_id": task["task_id"]})
+    url = f"{base}/download-all-backlinks-status?{query}"
+    deadline = time.monotonic() + PATIENCE
+    while "download_file" not in (task := _get(url)):
+        if time.monotonic() > deadline:
+            raise click.ClickException(f"the export is not done: {task}")
+        time.sleep(0.2)
+    click.echo(f"curl '{url}'\n{json.dumps(task, indent=2)}")
+    with urllib.request.urlopen(task["download_file"], timeout=PATIENCE) as response:
+        lines = gzip.decompress(response.read()).decode().splitlines()
+    click.echo(f"curl -s '{task['download_file']}' | gunzip | head -n 2")
+    click.echo("\n".join(lines[:2]) + "\n")
 
 
 def _get(url: str) -> dict[str, Any]:
@@ -163,16 +198,26 @@ def _shortened(value: Any) -> Any:
     return f"{value[:57]}..." if isinstance(value, str) and len(value) > 100 else value
 
 
-def _check(metrics: dict[str, Any], web: Web) -> None:
-    live = [
-        backlink
-        for backlink in web.backlinks
-        if backlink.lost is None and urlsplit(backlink.target).hostname == TARGET
-    ]
-    counted = metrics["metrics"][0]["backlinks"]
-    if counted != len(live):
-        raise click.ClickException(f"{TARGET} has {len(live)} backlinks, the index says {counted}.")
-    click.echo(f"# The web that was made has {len(live)} live links to {TARGET}: that is right.\n")
+def _check(metrics: dict[str, Any], lost: dict[str, Any], web: Web) -> None:
+    """Compare what was answered with what is true of the web that was made."""
+    true = {
+        TARGET: [backlink for backlink in _to(web, TARGET) if backlink.lost is None],
+        LOSER: [backlink for backlink in _to(web, LOSER) if backlink.lost is not None],
+    }
+    counted = {TARGET: metrics["metrics"][0]["backlinks"], LOSER: len(lost["new_lost_backlinks"])}
+    for target, backlinks in true.items():
+        if counted[target] != len(backlinks):
+            raise click.ClickException(
+                f"{target} has {len(backlinks)}, the index says {counted[target]}."
+            )
+    click.echo(
+        f"# The web that was made has {len(true[TARGET])} live links to {TARGET}, and"
+        f" {len(true[LOSER])} to {LOSER} that went: that is right.\n"
+    )
+
+
+def _to(web: Web, host: str) -> list[Backlink]:
+    return [backlink for backlink in web.backlinks if urlsplit(backlink.target).hostname == host]
 
 
 if __name__ == "__main__":

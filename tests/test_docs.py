@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from inlink.api.commands import COMMANDS as API_COMMANDS
+from inlink.api.commands import ROUTES
 from inlink.cli import main
 from inlink.store import tables
 from inlink.store.settings import Settings
@@ -200,5 +201,25 @@ def test_the_readme_leads_to_every_document() -> None:
 
 
 def test_the_readme_names_every_command_of_the_api_that_is_served() -> None:
-    readme = table_rows((ROOT / "README.md").read_text(), "command")
-    assert [row[0].strip("`") for row in readme] == [command.name for command in API_COMMANDS]
+    rows = table_rows((ROOT / "README.md").read_text(), "ask for")
+    named = [name for row in rows for name in re.findall("`([a-z-]+)`", row[1])]
+    assert sorted(named) == sorted(command.name for command in API_COMMANDS)
+
+
+def test_the_page_about_the_api_has_every_command_with_its_price() -> None:
+    """Names, methods and units of the table in docs/api.md, and the paths of the later API."""
+    rows = table_rows((ROOT / "docs/api.md").read_text(), "v1.0")
+    told = set()
+    for name, later, methods, *_, units in rows:
+        price = None if units == "\N{EN DASH}" else (int(units.split()[0]), "request" in units)
+        told |= {(name, False, methods, price)} if name else set()
+        told |= {(later, True, methods, price)} if later else set()
+    assert told == {
+        (
+            f"`{command.successor_path or command.name}`",
+            command.successor_path is not None,
+            ", ".join(command.methods),
+            (command.units, command.per_request) if command.units else None,
+        )
+        for command in ROUTES
+    }

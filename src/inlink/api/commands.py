@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from msgspec import Struct
-from msgspec.structs import fields
 
 from inlink.accounts import exports
 from inlink.api import PREFIX, SUCCESSOR_PREFIX, answers, days, live, requests, tasks
@@ -62,7 +61,7 @@ class Command:
 
     def rows(self, answer: Struct) -> int:
         """How many rows an answer of this command has."""
-        listed = getattr(answer, fields(self.answer)[0].name)
+        listed = getattr(answer, self.answer.__struct_fields__[0])
         return len(listed) if isinstance(listed, list) else 0
 
 

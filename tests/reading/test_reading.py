@@ -4,7 +4,7 @@ import json
 import random
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -13,8 +13,10 @@ import html5lib
 import pytest
 from warcio.archiveiterator import ArchiveIterator
 
-from . import answers, encoding, markup, records, urls
-from .history import History, Key, fold
+from . import answers, encoding, events, markup, records, urls
+from .answers import Ranks, Target
+from .events import Days
+from .history import History, Key, State, Stretch, fold
 from .markup import Event, Link
 from .records import Visit
 
@@ -280,7 +282,7 @@ def test_metrics_are_counted_by_host_and_address() -> None:
         Visit("https://x.school.edu/", DAY, "ok", ip="10.0.1.2", links=link),
     ]
     targets = answers.by_target(answers.live(fold(visits)))
-    assert answers.metrics(targets["host", "b.example"]) == {
+    assert answers.metrics(targets[Target("host", "b.example")]) == {
         "backlinks": 3,
         "refdomains": 2,
         "subnets": 2,
@@ -291,6 +293,219 @@ def test_metrics_are_counted_by_host_and_address() -> None:
         "gov_backlinks": 0,
     }
     assert ("domain", "example") in targets
+
+
+# What came and went
+
+
+def _named(day: int) -> date:
+    return (DAY + timedelta(days=day)).date()
+
+
+def _rows(*visits: Visit) -> list[answers.Row]:
+    targets = answers.by_target(answers.stretches(fold(sorted(visits, key=lambda v: v.at))))
+    return targets[Target("host", "b.example")]
+
+
+RANKS = Ranks({PAGE: 7}, {"a.example": 9})
+ALWAYS = Days(date.min, date.max)
+
+
+def test_events_of_a_link_that_goes_and_comes_back() -> None:
+    rows = _rows(_visit(0, "ok", TARGET), _visit(2, "ok"), _visit(4, "ok", TARGET))
+    told = events.new_lost_backlinks(rows, ALWAYS, None, "new_lost_date", RANKS)
+    names = ("new_lost_date", "new_lost_type", "reason_lost", "first_seen", "inlink_rank")
+    assert [tuple(row[name] for name in names) for row in told] == [
+        ("2026-01-05", "new", "", "2026-01-01", 7),
+        ("2026-01-03", "lost", "link_removed", "2026-01-01", 7),
+        ("2026-01-01", "new", "", "2026-01-01", 7),
+    ]
+    assert events.backlinks_count(rows, Days(_named(1), _named(4)), "new") == [
+        {"date": "2026-01-02", "new": 0, "lost": 0},
+        {"date": "2026-01-03", "new": 0, "lost": 0},
+        {"date": "2026-01-04", "new": 0, "lost": 0},
+        {"date": "2026-01-05", "new": 1, "lost": 0},
+    ]
+    live = [len(events.live_at_end_of(rows, _named(day))) for day in range(-1, 6)]
+    assert live == [0, 1, 1, 0, 0, 1, 1]
+
+
+def test_among_the_events_of_a_day_the_new_come_first_then_the_order_is_that_of_keys() -> None:
+    """``b.example/`` stands before ``b.example/2``, ``a.example`` before ``z.a.example``."""
+    page = "https://z.a.example/"
+    visits = [
+        _visit(0, "ok", TARGET, url=page),
+        _visit(1, "ok", TARGET + "2", url=page),
+        _visit(1, "ok", TARGET + "2", TARGET),
+    ]
+    told = events.new_lost_backlinks(_rows(*visits), ALWAYS, None, "new_lost_date", RANKS)
+    assert [(row["new_lost_type"], row["url_from"], row["url_to"]) for row in told] == [
+        ("new", PAGE, TARGET),
+        ("new", PAGE, TARGET + "2"),
+        ("new", page, TARGET + "2"),
+        ("lost", page, TARGET),
+        ("new", page, TARGET),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stretches", "told"),
+    [
+        ([(0, 3), (3, None)], [(0, "new", 1)]),
+        ([(0, 3), (4, None)], [(0, "new", 1), (3, "lost", 1), (4, "new", 1)]),
+        ([(0, 5), (2, 3)], [(0, "new", 2), (5, "lost", 2)]),
+        ([(1, 1)], [(1, "lost", 1), (1, "new", 1)]),
+        ([(0, 1), (1, 2), (2, 4)], [(0, "new", 3), (4, "lost", 3)]),
+        ([(0, None), (2, 3)], [(0, "new", 1)]),
+    ],
+)
+def test_a_referring_domain_is_there_while_its_links_share_days(
+    stretches: list[tuple[int, int | None]], told: list[tuple[int, str, int]]
+) -> None:
+    """Each stretch is that of a link from another page of one host."""
+    rows = []
+    for number, (found, lost) in enumerate(stretches):
+        times = [None if day is None else DAY + timedelta(days=day) for day in (found, lost)]
+        assert times[0]
+        link = Stretch(times[0], times[0], "a", lost_at=times[1])
+        key = Key(f"{PAGE}{number}", TARGET, "href")
+        rows.append(answers.Row(key, link, State(DAY)))
+    listed = events.new_lost_refdomains(rows, ALWAYS, None, "new_lost_date", RANKS)
+    assert {row["domain_inlink_rank"] for row in listed} == {9}
+    assert (
+        sorted(
+            (
+                (date.fromisoformat(row["new_lost_date"]) - DAY.date()).days,
+                row["new_lost_type"],
+                row["backlinks"],
+            )
+            for row in listed
+        )
+        == told
+    )
+
+
+def test_what_a_lost_referring_domain_had_is_counted_once_for_each_link() -> None:
+    """A link that came and went twice, follow at first, nofollow at last."""
+    key, page = Key(PAGE, TARGET, "href"), State(DAY)
+    days = [DAY + timedelta(days=day) for day in range(3)]
+    first = Stretch(days[0], days[0], "a", lost_at=days[1])
+    again = Stretch(days[1], days[0], "a", nofollow=True, lost_at=days[2])
+    rows = [answers.Row(key, link, page) for link in (first, again)]
+    new, lost = sorted(
+        events.new_lost_refdomains(rows, ALWAYS, None, "new_lost_date", RANKS),
+        key=lambda row: str(row["new_lost_date"]),
+    )
+    assert (new["new_lost_date"], lost["new_lost_date"]) == ("2026-01-01", "2026-01-03")
+    for row in (new, lost):
+        assert (row["backlinks"], row["dofollow_backlinks"]) == (1, 0)
+        assert row["first_seen"] == "2026-01-01"
+
+
+def test_filters_select_among_the_elements() -> None:
+    page = State(DAY)
+    rows = [
+        answers.Row(Key(f"https://{number}.a.example/", TARGET, link_type), link, page)
+        for number, (link_type, link) in enumerate(
+            [
+                ("href", Stretch(DAY, DAY, "a", "text")),
+                ("href", Stretch(DAY, DAY, "area", nofollow=True, image=True)),
+                ("href", Stretch(DAY, DAY, "canonical")),
+                ("redirect", Stretch(DAY, DAY, "location", nofollow=True)),
+            ]
+        )
+    ]
+
+    def kept(**filters: str) -> list[int]:
+        return [rows.index(row) for row in events.selected(rows, filters)]
+
+    assert kept(link_type="href") == [0, 1, 2]
+    assert [kept(anchor_type=kind) for kind in ("text", "image", "undefined")] == [[0], [1], [2, 3]]
+    follow = [kept(dofollow=kind) for kind in ("dofollow", "nofollow", "undefined")]
+    assert follow == [[0], [1], [2, 3]]
+    assert kept(url_from="a.example") == [0, 1, 2, 3]
+    assert kept(url_from="1.a.example", dofollow="nofollow") == [1]
+    assert kept(url_from="example.a") == kept(url_from="xample") == []
+
+
+def test_lists_group_links_by_text_page_and_address() -> None:
+    b2 = TARGET + "2"
+    home = [Link("a", TARGET, "x", False), Link("a", b2, "", True)]
+    visits = [
+        Visit("https://a.example/", DAY, "ok", ip="10.0.0.9", links=tuple(home)),
+        Visit("https://www.a.example/?", DAY, "ok", ip="10.0.0.10", links=(home[0],)),
+        Visit("https://c.edu/1", DAY, "ok", links=(Link("a", TARGET, "x", False, True),)),
+    ]
+    rows = _rows(*visits)
+    ranks = Ranks({TARGET: 3, b2: 5, "https://b.example.c.example/": 99}, {"a.example": 9})
+    counted = {"first_seen": "2026-01-01"}
+    assert answers.anchors(rows) == [
+        {
+            "anchor": "x",
+            "backlinks": 3,
+            "refdomains": 3,
+            "dofollow_backlinks": 3,
+            "nofollow_backlinks": 0,
+            **counted,
+        },
+        {
+            "anchor": "",
+            "backlinks": 1,
+            "refdomains": 1,
+            "dofollow_backlinks": 0,
+            "nofollow_backlinks": 1,
+            **counted,
+        },
+    ]
+    assert [(row["url"], row["refdomains"]) for row in answers.pages(rows)] == [
+        (TARGET, 3),
+        (b2, 1),
+    ]
+    assert [(row["ip"], row["backlinks"]) for row in answers.ips(rows, "refdomains")] == [
+        ("10.0.0.9", 2),
+        ("10.0.0.10", 1),
+    ]
+    assert answers.histogram(rows, ranks, "host") == [
+        {"domain_inlink_rank": 9, "refdomains": 2},
+        {"domain_inlink_rank": -1, "refdomains": 1},
+    ]
+    assert answers.histogram(rows, ranks, "domain")[0] == {"domain_inlink_rank": 9, "refdomains": 1}
+    countries = {"10.0.0.9": "DE", "10.0.0.10": "DE"}
+    summary = answers.summary(rows, Target("host", "b.example"), ranks, countries.get)
+    said = {name: value for name, value in summary.items() if type(value) is int}
+    assert said == {
+        **answers.metrics(rows),
+        "inlink_rank": 5,
+        "domain_inlink_rank": -1,
+        "anchors": 2,
+        "dofollow_anchors": 1,
+        "from_home_page_backlinks": 2,
+        "dofollow_from_home_page_backlinks": 1,
+        "from_home_page_refdomains": 1,
+        "text_backlinks": 3,
+        "dofollow_refdomains": 3,
+        "edu_refdomains": 1,
+        "gov_refdomains": 0,
+        "pages_with_backlinks": 2,
+    }
+    assert summary["top_anchors_by_backlinks"][0] == {"anchor": "x", "backlinks": 3}
+    assert summary["top_pages_by_refdomains"][1] == {"url": b2, "refdomains": 1}
+    assert summary["top_tlds"] == [{"tld": "example", "count": 2}, {"tld": "edu", "count": 1}]
+    assert summary["top_countries"] == [{"country": "de", "count": 2}]
+
+
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [
+        ("https://u:p@www.example.com:8443/p?q", "com,example,www):8443/p?q https u:p"),
+        ("http://example.com./", "com,example,)/ http"),
+        ("http://192.0.2.1/", "192.0.2.1)/ http"),
+        ("https://[2001:db8::1]/?", "[2001:db8::1])/? https"),
+        ("http://a..b!/", "b%21,%,a)/ http"),
+    ],
+)
+def test_the_order_of_urls_is_that_of_their_keys(url: str, key: str) -> None:
+    assert urls.order_key(url) == key
 
 
 # The crawls

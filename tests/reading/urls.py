@@ -69,6 +69,43 @@ def host_of(url: str) -> str:
 
 
 @cache
+def order_key(url: str) -> str:
+    """What canonical URLs are ordered by (``docs/data-model.md``, "Names"): SURT, then the rest.
+
+    ``https://me@www.example.com:8443/path?query`` is
+    ``com,example,www):8443/path?query https me``.
+    """
+    parsed = parse(url)
+    assert parsed, url
+    port = parsed.port and ":" + parsed.port
+    query = "" if parsed.query is None else "?" + parsed.query
+    userinfo = parsed.userinfo and " " + parsed.userinfo
+    return f"{_surt(parsed.host)}){port}{parsed.path}{query} {parsed.scheme}{userinfo}"
+
+
+def _surt(host: str) -> str:
+    """A host's labels in reverse; a dot at its end is a comma at the end, addresses stay."""
+    if is_address(host):
+        return host
+    name = host.rstrip(".")
+    labels = [
+        "".join(char if re.match(r"[a-z0-9_-]", char) else f"%{ord(char):02X}" for char in label)
+        for label in name.split(".")
+    ]
+    return ",".join(label or "%" for label in reversed(labels)) + "," * (len(host) - len(name))
+
+
+def is_address(host: str) -> bool:
+    """Whether the host of a canonical URL is an IP address."""
+    return bool(re.fullmatch(r"\[.*\]|[0-9.]+", host))
+
+
+def is_beneath(host: str, name: str) -> bool:
+    """Whether `host` is `name` or a name beneath it; a dot at its end makes no difference."""
+    return host == name or f".{host.removesuffix('.')}".endswith(f".{name}")
+
+
+@cache
 def domain_of(host: str) -> str:
     """Registrable domain, private suffixes included; the host itself where there is none.
 

@@ -42,8 +42,8 @@ browser:
 	done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "Installing chromium"; \
-		apt-get install -qq -y chromium >/dev/null 2>&1 || \
-		{ apt-get update -qq && apt-get install -qq -y chromium >/dev/null; } || true; \
+		apt-get install -qq -y --no-install-recommends chromium >/dev/null 2>&1 || \
+		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; } || true; \
 	fi
 
 bench: $(INSTALLED_DEV)

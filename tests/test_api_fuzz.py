@@ -34,9 +34,13 @@ COMMAND = st.sampled_from(ROUTES)
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, str]]:
-    """A service over one backlink, and a key for it."""
+    """A service over two backlinks, one of them lost, and a key for it."""
     data: Path = tmp_path_factory.mktemp("fuzz")
-    write_generation(data, 1, [Row("https://blog.example/", "https://shop.example/")])
+    rows = [
+        Row("https://blog.example/", "https://shop.example/", anchor="café", ip="192.0.2.1"),
+        Row("https://news.example/", "https://shop.example/", lost="2026-02-01"),
+    ]
+    write_generation(data, 1, rows, {"https://shop.example/": 7}, rank_days=["2026-01-01"])
     make_current(data, 1)
     layout = Layout(data)
     generations = Generations(layout)
@@ -68,18 +72,38 @@ values = st.one_of(
     st.binary(max_size=30).map(quote_from_bytes).map(str.encode),
     st.binary(max_size=30),
     st.sampled_from([b"shop.example", b"host", b"10", b"json", b"[]", b'["a.b", "c.d"]', b"[1]"]),
-    st.sampled_from([b"xml", b"2026-01-01", b"9999-12-31", b"0001-01-01", b"new", b"undefined"]),
 )
+days = st.sampled_from([b"0001-01-01", b"1926-11-25", b"2026-01-01", b"9999-12-31", b"2026-02-30"])
+
+GOOD = {"target": b"shop.example", "task_id": b"0"}
+"""What has to be given, so that the rest is looked at."""
 
 
-@settings(max_examples=300, deadline=None)
-@given(COMMAND, st.lists(st.tuples(st.sampled_from(NAMES[2:]), values), max_size=6))
-def test_any_query_string(
-    asked: tuple[Service, str], command: Command, pairs: list[tuple[str, bytes]]
-) -> None:
+def own(command: Command) -> list[str]:
+    """The names that mean something to a command."""
+    return ["output", *(field.encode_name for field in fields(command.request))]
+
+
+@st.composite
+def queries(draw: st.DrawFn) -> tuple[Command, bytes]:
+    """A command, and a query string: what has to be given, in places replaced or repeated."""
+    command = draw(COMMAND)
+    names = st.sampled_from(own(command)) | st.sampled_from(NAMES[2:])
+    pairs = [(name, value) for name, value in GOOD.items() if draw(st.integers(0, 9))]
+    for name in draw(st.lists(names, max_size=3)):
+        value = draw(days if name.startswith("date") and draw(st.booleans()) else values)
+        if name in GOOD and draw(st.booleans()):
+            pairs = [pair for pair in pairs if pair[0] != name]
+        pairs.append((name, value))
+    return command, b"&".join(name.encode() + b"=" + value for name, value in pairs)
+
+
+@settings(max_examples=500, deadline=None)
+@given(queries())
+def test_any_query_string(asked: tuple[Service, str], sent: tuple[Command, bytes]) -> None:
     service, key = asked
-    query = b"&".join([f"apikey={key}".encode(), *(f"{n}=".encode() + v for n, v in pairs)])
-    check(service.respond(command, Received("GET", query)))
+    command, query = sent
+    check(service.respond(command, Received("GET", f"apikey={key}&".encode() + query)))
 
 
 json_values = st.recursive(
@@ -90,18 +114,29 @@ json_values = st.recursive(
         st.floats(),
         st.text(max_size=20),
         st.sampled_from(["shop.example", "url", "1", "[::1]", '["\\ud800.example"]']),
+        st.sampled_from(["0001-01-01", "9999-12-31", "2026-01-01", "xml", "new", "undefined"]),
     ),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=6,
 )
 
 
-@settings(max_examples=300, deadline=None)
-@given(COMMAND, st.dictionaries(st.sampled_from(NAMES), json_values, max_size=5))
-def test_any_json_body(asked: tuple[Service, str], command: Command, body: dict[str, Any]) -> None:
+@st.composite
+def bodies(draw: st.DrawFn) -> tuple[Command, dict[str, Any]]:
+    """A command, and a body: what has to be given, in places replaced."""
+    command = draw(COMMAND)
+    names = st.sampled_from(own(command)) | st.sampled_from(NAMES)
+    good = {name: value.decode() for name, value in GOOD.items() if draw(st.integers(0, 9))}
+    return command, good | draw(st.dictionaries(names, json_values, max_size=3))
+
+
+@settings(max_examples=500, deadline=None)
+@given(bodies())
+def test_any_json_body(asked: tuple[Service, str], sent: tuple[Command, dict[str, Any]]) -> None:
     service, key = asked
-    sent = msgspec.json.encode(body)
-    check(service.respond(command, Received("POST", f"apikey={key}".encode(), sent)))
+    command, body = sent
+    content = msgspec.json.encode(body)
+    check(service.respond(command, Received("POST", f"apikey={key}".encode(), content)))
 
 
 @settings(max_examples=200, deadline=None)

@@ -1,5 +1,10 @@
-"""Every rule of every parameter, over HTTP."""
+"""Every rule of every parameter, over HTTP.
 
+The ranges and enumerations are asked of every command at both faces; what each parameter does is
+told by one or two commands that have it.
+"""
+
+import datetime as dt
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +13,7 @@ import httpx
 import pytest
 
 from tests.serving import Row, Server, make_current, serving, write_generation
+from tests.test_api_openapi import PATHS, SUCCESSOR
 
 COMMANDS = ("get-metrics", "get-inlink-rank", "get-backlinks", "get-refdomains")
 LISTS = ("get-backlinks", "get-refdomains", "get-raw-backlinks")
@@ -32,7 +38,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     rows = [Row(f"https://{host}{path}", target, found) for host, path, target, found, *_ in ROWS]
     pages = {f"https://{host}{path}": rank for host, path, _, _, rank, _ in ROWS}
     domains = {host: rank for host, *_, rank in ROWS}
-    write_generation(data, 1, rows, pages | {SHOP: 77}, domains | {"shop.example": 88})
+    ranks = pages | {SHOP: 77}, domains | {"shop.example": 88}
+    write_generation(data, 1, rows, *ranks, rank_days=["2026-01-05"])
     make_current(data, 1)
     with serving(data) as server:
         yield server
@@ -250,15 +257,196 @@ def test_posted_numbers_are_numbers_or_their_digits(server: Server, command: str
         refused(server.post(command, {"target": SHOP, "limit": wrong}), "limit")
 
 
-def test_the_default_limits(server: Server) -> None:
-    """What the specification's defaults are is told by the OpenAPI description (its own test)."""
-    description = server.client.get("/backlinks/v1.0/openapi.json").json()["paths"]
-    defaults = {}
-    for command in LISTS:
-        parameters = description[f"/backlinks/v1.0/{command}"]["get"]["parameters"]
-        (limit,) = (given for given in parameters if given["name"] == "limit")
-        defaults[command] = limit["schema"]["default"]
-    assert defaults == {"get-backlinks": 100, "get-refdomains": 100, "get-raw-backlinks": 10_000}
+# every parameter of every command
+
+FIRST = {"target": SHOP, "task_id": "0"}
+TAKEN = [
+    (path, name, schema)
+    for path, (_, taken) in PATHS.items()
+    for name, schema in taken.items()
+    if name not in ("target", "task_id", "next")
+]
+by_path = pytest.mark.parametrize("path", PATHS)
+each = pytest.mark.parametrize(
+    ("path", "name", "schema"), TAKEN, ids=lambda value: value if isinstance(value, str) else ""
+)
+
+
+def asked(server: Server, path: str, **given: Any) -> list[httpx.Response]:
+    """What GET, and POST if it is there, answer to *given* and to what has to be given."""
+    values = {name: one for name, one in FIRST.items() if name in PATHS[path][1]} | given
+    answers = [server.client.get(path, params={"apikey": server.key} | values)]
+    posted = server.client.post(path, params={"apikey": server.key}, json=values)
+    return answers if posted.status_code == 405 else [*answers, posted]
+
+
+def good_and_wrong(name: str, schema: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+    """Values at the edges of what a parameter takes, and just beyond."""
+    if "enum" in schema:
+        words = schema["enum"]
+        return words, ["nonsense", "1", *(f"{word} " for word in words), *map(str.upper, words)]
+    if schema["type"] == "integer":
+        low, high = schema["minimum"], schema["maximum"]
+        return [low, high], [low - 1, high + 1, 10**30, "ten", "1.5", "0x10", "1,0", "true", "null"]
+    if schema.get("format") == "date":
+        given = ["2019-02-28", "2020-02-29"]
+        if name == "date_to":  # without date_from it begins yesterday
+            given = ["9998-12-31"]
+        wrong = ["2026-02-30", "2025-02-29", "26-02-28", "20260228", "2026-2-8", "today"]
+        return given, [*wrong, "0000-01-01", "10000-01-01", "2026-02-28T00:00:00", "2026-02-28 "]
+    if name == "url_from":
+        return ["shop.example", "https://a.b.shop.example/x?y#z"], ["no-dot", "co.uk", "ftp://a.b"]
+    return ["x", "x" * schema["maxLength"]], ["x" * (schema["maxLength"] + 1)]
+
+
+@each
+def test_a_value_is_taken_or_refused(
+    server: Server, path: str, name: str, schema: dict[str, Any]
+) -> None:
+    good, wrong = good_and_wrong(name, schema)
+    if name == "date_to" and path in COUNTS:
+        good = []  # so many days are not counted: see below
+    for value in [*good, ""]:
+        for answer in asked(server, path, **{name: value}):
+            assert answer.status_code == 200, (value, answer.text)
+    for value in wrong:
+        for answer in asked(server, path, **{name: value}):
+            description = refused(answer, name)
+            for word in schema.get("enum", []):
+                assert f'"{word}"' in description
+
+
+@each
+def test_a_posted_value_has_its_type(
+    server: Server, path: str, name: str, schema: dict[str, Any]
+) -> None:
+    number = schema.get("type") == "integer"
+    wrong = [True, False, 1.5, [], {}, ["x"], {"x": 1}] + ([] if number else [1])
+    for value in wrong:
+        for answer in asked(server, path, **{name: value})[1:]:
+            refused(answer, name)
+    for absent in (None, ""):
+        for answer in asked(server, path, **{name: absent})[1:]:
+            assert answer.status_code == 200
+    if number:
+        for one in asked(server, path, **{name: "1"})[1:]:
+            assert one.content == asked(server, path, **{name: 1})[1].content
+
+
+@each
+def test_a_value_is_given_once(
+    server: Server, path: str, name: str, schema: dict[str, Any]
+) -> None:
+    good, wrong = good_and_wrong(name, schema)
+    refused(asked(server, path, **{name: [good[0], wrong[0]]})[0], name)
+    if name != "date_to":
+        assert asked(server, path, **{name: [good[0], good[0]]})[0].status_code == 200
+
+
+@by_path
+def test_other_parameters_are_ignored(server: Server, path: str) -> None:
+    """Also those that other commands have."""
+    names = {"colour", "Mode", "LIMIT"} | {name for _, name, _ in TAKEN} - PATHS[path][1].keys()
+    asked(server, path)  # an export is queued; every further one is answered with that
+    plain = asked(server, path)
+    for name in names:
+        for answer, expected in zip(asked(server, path, **{name: "\\"}), plain, strict=True):
+            assert answer.status_code == 200
+            assert answer.json() == expected.json() or "export" in path or "download" in path
+
+
+@pytest.mark.parametrize("command", ["get-metrics", "get-summary", "get-page-inlink-rank"])
+def test_the_limits_of_a_batch_hold_at_both_faces(server: Server, command: str) -> None:
+    later = {"get-metrics": "metrics", "get-summary": "summary"}.get(command, "authority/page")
+    for path in (f"/backlinks/v1.0/{command}", f"{SUCCESSOR}/{later}"):
+        for answer in asked(server, path, target=["nobody.example"] * 100):
+            assert len(next(iter(answer.json().values()))) == 100
+        for answer in asked(server, path, target=["nobody.example"] * 101):
+            assert "1 to 100" in refused(answer, "target")
+
+
+def test_a_list_is_as_long_as_its_default_limit(
+    server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Each command that has a limit, at both faces, over a target with more than all of them."""
+    data = tmp_path_factory.mktemp("limits")
+    rows = [
+        Row(
+            f"https://h{number}.blog{number}.example/",
+            f"https://many.example/{number}",
+            anchor=f"anchor {number}",
+            ip=f"10.0.{number // 250}.{number % 250}",
+        )
+        for number in range(1200)
+    ]
+    write_generation(data, 1, rows)
+    make_current(data, 1)
+    days = {"date_from": "2026-01-01", "date_to": "2026-01-01"}
+    with serving(data) as many:
+        for path, (name, taken) in PATHS.items():
+            if "limit" in taken:
+                expected = min(taken["limit"]["default"], len(rows))
+                given = {name: day for name, day in days.items() if name in taken}
+                for answer in asked(many, path, target="many.example", **given):
+                    assert len(next(iter(answer.json().values()))) == expected, (path, name)
+
+
+# days
+
+DAYS = [path for path, (_, taken) in PATHS.items() if "date_from" in taken]
+COUNTS = [path for path in DAYS if "count" in path or path.endswith("cumulative")]
+RANKS = [path for path in DAYS if "authority" in path]
+
+
+def listed(answer: httpx.Response) -> list[dict[str, Any]]:
+    """The rows of any list."""
+    assert answer.status_code == 200, answer.text
+    (found,) = answer.json().values()
+    assert isinstance(found, list)
+    return found
+
+
+@pytest.mark.parametrize("path", DAYS)
+def test_the_first_day_is_not_after_the_last(server: Server, path: str) -> None:
+    for answer in asked(server, path, date_from="2026-01-02", date_to="2026-01-01"):
+        assert "2026-01-02" in refused(answer, "date_from")
+    for answer in asked(server, path, date_from="9999-12-31"):
+        assert "9999-12-31" in refused(answer, "date_from")
+    if path not in RANKS:
+        for answer in asked(server, path, date_to="2026-01-01"):
+            assert "yesterday" in refused(answer, "date_from")
+    for answer in asked(server, path, date_from="2026-01-03", date_to="2026-01-03"):
+        assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("path", COUNTS)
+def test_a_hundred_years_may_be_counted(server: Server, path: str) -> None:
+    for first, last in (("1926-01-02", "2026-01-01"), ("0001-01-01", "0100-12-31")):
+        for answer in asked(server, path, date_from=first, date_to=last):
+            rows = listed(answer)
+            assert (rows[0]["date"], rows[-1]["date"]) == (first, last)
+            days = dt.date.fromisoformat(last) - dt.date.fromisoformat(first)
+            assert len(rows) == days.days + 1
+    for answer in asked(server, path, date_from="9999-12-30", date_to="9999-12-31"):
+        assert [row["date"] for row in listed(answer)] == ["9999-12-30", "9999-12-31"]
+    for answer in asked(server, path, date_from="1926-01-01", date_to="2026-01-01"):
+        assert "36,526 days; valid are up to 36,525" in refused(answer, "date_from")
+
+
+@pytest.mark.parametrize("path", [path for path in DAYS if path not in COUNTS])
+def test_all_days_may_be_listed(server: Server, path: str) -> None:
+    for answer in asked(server, path, date_from="0001-01-01", date_to="9999-12-31"):
+        assert listed(answer)
+
+
+@pytest.mark.parametrize("path", COUNTS)
+def test_without_days_it_is_yesterday_and_today(server: Server, path: str) -> None:
+    for answer in asked(server, path):
+        days = [dt.date.fromisoformat(row["date"]) for row in listed(answer)]
+        today = dt.datetime.now(dt.UTC).date()
+        assert days[0] + dt.timedelta(days=1) == days[1]
+        assert days[1] in (today, today - dt.timedelta(days=1))  # midnight may have come between
+        assert len(days) == 2
 
 
 BY_DATE = ["alpha1", "beta", "alpha2", "gamma", "alpha3"]
@@ -358,6 +546,186 @@ def test_a_cursor_is_good_for_its_target_and_mode_only(server: Server) -> None:
         refused(server.get("get-raw-backlinks", **asked, next=cursor), "next")
     for wrong in ("x", "1", cursor[:-8], cursor.swapcase(), "../../etc/passwd", "ü"):
         refused(server.get("get-raw-backlinks", target=SHOP, next=wrong), "next")
+
+
+# filters, new and lost, ranks over time
+
+
+@pytest.fixture(scope="module")
+def links(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Links of every kind to shop.example: live, lost, and ranked."""
+    data = tmp_path_factory.mktemp("links")
+    text, image, nofollow, redirect, gone, back = (
+        f"https://{name}.example/" for name in ("text", "image", "no.text", "hop", "gone", "back")
+    )
+    rows = [
+        Row(text, SHOP, anchor="Green Tea", found="2026-01-01"),
+        Row(image, SHOP, image=True, anchor="Green+Tea", found="2026-01-02"),
+        Row(nofollow, f"{SHOP}Sale", nofollow=True, found="2026-01-02"),
+        Row(redirect, SHOP, link_type="redirect", found="2026-01-03"),
+        Row(gone, SHOP, found="2026-01-01", lost="2026-01-03"),
+        Row(back, SHOP, found="2026-01-01", lost="2026-01-02"),
+        Row(back, SHOP, found="2026-01-04"),
+    ]
+    write_generation(
+        data,
+        1,
+        rows,
+        {text: 0, image: 50, nofollow: 100, SHOP: 9},
+        {"text.example": 10, "image.example": 20, "shop.example": 6},
+        past_ranks={SHOP: [("2026-01-05", 3), ("2026-02-03", 4)]},
+        past_domain_ranks={"shop.example": [("2026-02-03", 5)]},
+        rank_days=["2026-01-01", "2026-01-04", "2026-01-05", "2026-01-31", "2026-02-03"],
+    )
+    make_current(data, 1)
+    with serving(data) as server:
+        yield server
+
+
+def names(answers: list[httpx.Response]) -> str:
+    """What the rows come from, in one word each; the same by GET and POST."""
+    (found,) = {
+        " ".join(
+            row["url_from"].removeprefix("https://").split(".example")[0] for row in listed(one)
+        )
+        for one in answers
+    }
+    return found
+
+
+LINKS = {
+    "url_from_filter=TEXT": "no.text text",
+    "url_from_filter=TEXT&url_from_filter_mode=does_not_contain": "back hop image",
+    "url_to_filter=/sale": "no.text",
+    "anchor_filter=green tea": "text",
+    "anchor_filter=tea&anchor_filter_mode=does_not_contain": "back hop no.text",
+    "nofollow_filter=nofollow_only": "no.text",
+    "nofollow_filter=dofollow_only": "back hop image text",
+    "inlink_rank_from=1": "image no.text",
+    "inlink_rank_from=0": "back hop image no.text text",
+    "inlink_rank_to=50": "back hop image text",
+    "inlink_rank_from=50&inlink_rank_to=50": "image",
+    "inlink_rank_from=51&inlink_rank_to=50": "",
+    "domain_inlink_rank_from=20": "image",
+    "domain_inlink_rank_to=10&inlink_rank_from=1": "no.text",
+    "domain_inlink_rank_to=9": "back hop",
+}
+"""Which of the live links each filter of the later API keeps."""
+
+
+@pytest.mark.parametrize(("given", "expected"), LINKS.items())
+def test_the_filters_of_the_later_api(links: Server, given: str, expected: str) -> None:
+    parameters = dict(pair.split("=") for pair in given.split("&"))
+    found = names(asked(links, f"{SUCCESSOR}/all", **parameters))
+    assert sorted(found.split()) == expected.split()
+    whole = names(asked(links, "/backlinks/v1.0/get-backlinks", **parameters))
+    assert len(whole.split()) == 5  # not its parameters
+
+
+def test_a_plus_is_a_space_in_the_text_of_an_anchor(links: Server) -> None:
+    url = f"{SUCCESSOR}/all?apikey={links.key}&target=shop.example&anchor_filter="
+    for text, expected in (
+        ("green+tea", "text"),
+        ("green%20tea", "text"),
+        ("green%2Btea", "image"),
+    ):
+        assert names([links.client.get(url + text)]) == expected
+
+
+EVENTS = {
+    "": "back back back gone gone hop image no.text text",
+    "new_lost_type=lost": "back gone",
+    "link_type=redirect": "hop",
+    "link_type=href&new_lost_type=new": "back back gone image no.text text",
+    "anchor_type=image": "image",
+    "anchor_type=undefined": "hop",
+    "anchor_type=text&new_lost_type=new": "back back gone no.text text",
+    "dofollow=nofollow": "no.text",
+    "dofollow=undefined": "hop",
+    "dofollow=dofollow&new_lost_type=new": "back back gone image text",
+    "url_from=text.example": "no.text text",
+    "url_from=https://no.text.example/x": "no.text",
+    "date_from=2026-01-04": "back",
+    "date_to=2026-01-01": "back gone text",
+    "date_from=2026-01-03&date_to=2026-01-03": "gone hop",
+}
+"""What happened from the 1st to the 4th, by filter."""
+
+
+@pytest.mark.parametrize(("given", "expected"), EVENTS.items())
+def test_the_filters_of_new_and_lost(links: Server, given: str, expected: str) -> None:
+    parameters = {"date_from": "2026-01-01", "date_to": "2026-01-04"}
+    parameters |= dict(pair.split("=") for pair in given.split("&") if pair)
+    events = expected.split()
+    for path in ("/backlinks/v1.0/get-new-lost-backlinks", f"{SUCCESSOR}/history"):
+        assert sorted(names(asked(links, path, **parameters)).split()) == events
+        for answer in asked(links, f"{path}-count".replace("history-", "history/"), **parameters):
+            assert sum(row["new"] + row["lost"] for row in listed(answer)) == len(events)
+
+
+@pytest.mark.parametrize("order", ["new_lost_date", "domain_inlink_rank", "inlink_rank"])
+def test_new_and_lost_come_in_the_order_asked_for(links: Server, order: str) -> None:
+    path = "/backlinks/v1.0/get-new-lost-backlinks"
+    days = {"date_from": "2026-01-01", "date_to": "2026-01-04"}
+    for answer in asked(links, path, **days, order_by=order):
+        values = [row[order] for row in listed(answer)]
+        assert values == sorted(values, reverse=True)
+        assert len(values) == 9
+        assert len(set(values)) >= 3
+
+
+@pytest.mark.parametrize("order", ["inlink_rank", "domain_inlink_rank", "date_found"])
+def test_orders_may_be_written_as_the_later_apis_tools_do(links: Server, order: str) -> None:
+    path = f"{SUCCESSOR}/all"
+    for first, second in zip(
+        asked(links, path, order_by=order),
+        asked(links, path, order_by=f"first.{order}"),
+        strict=True,
+    ):
+        assert listed(first) == listed(second)
+
+
+def test_what_was_live_at_the_end_of_each_day(links: Server) -> None:
+    path = f"{SUCCESSOR}/history/cumulative"
+    for answer in asked(links, path, date_from="2025-12-31", date_to="2026-01-05"):
+        assert [row["backlinks"] for row in listed(answer)] == [0, 3, 4, 4, 5, 5]
+
+
+@pytest.mark.parametrize(
+    ("granularity", "expected"),
+    [
+        ("by_day", "01-01 3 01-04 3 01-05 4 01-31 4 02-03 9"),
+        ("by_week", "12-29 3 01-05 4 01-26 4 02-02 9"),  # the 1st is a Thursday
+        ("by_month", "01-01 4 02-01 9"),
+    ],
+)
+def test_ranks_over_time(links: Server, granularity: str, expected: str) -> None:
+    given = {"granularity": granularity, "date_to": "2026-12-31"}
+    (answer,) = asked(links, f"{SUCCESSOR}/authority/page/history", **given)
+    assert " ".join(f"{row['date'][5:]} {row['inlink_rank']}" for row in listed(answer)) == expected
+    (answer,) = asked(links, f"{SUCCESSOR}/authority/domain/history", **given)
+    assert [row["domain_inlink_rank"] for row in listed(answer)][-2:] == [5, 6]
+
+
+@pytest.mark.parametrize(
+    ("histogram", "expected"), [("host", {20: 1, 10: 2, -1: 2}), ("domain", {20: 1, 10: 1, -1: 2})]
+)
+def test_the_histogram_counts_hosts_or_domains(
+    links: Server, histogram: str, expected: dict[int, int]
+) -> None:
+    path = f"{SUCCESSOR}/authority/domain/distribution"
+    (answer,) = asked(links, path, histogramMode=histogram)
+    assert {row["domain_inlink_rank"]: row["refdomains"] for row in listed(answer)} == expected
+
+
+@pytest.mark.parametrize("command", ["get-anchors", "get-pages", "get-ips"])
+def test_counted_lists_come_in_the_order_asked_for(server: Server, command: str) -> None:
+    path = f"/backlinks/v1.0/{command}"
+    for order in ("backlinks", "refdomains"):
+        for answer in asked(server, path, mode="domain", order_by=order):
+            counts = [row[order] for row in listed(answer)]
+            assert counts == sorted(counts, reverse=True)
+            assert counts or command == "get-ips"
 
 
 # POST

@@ -142,7 +142,7 @@ def _sqlite(url: URL) -> Engine:
     # With IMMEDIATE the driver takes the write lock where a transaction first writes. Taken later,
     # SQLite would refuse it (SQLITE_BUSY_SNAPSHOT) if another process has written meanwhile.
     options = {"timeout": LOCK_TIMEOUT, "isolation_level": "IMMEDIATE"}
-    engine = create_engine(url, connect_args=options)
+    engine = create_engine(url, connect_args=options, hide_parameters=True)
     event.listen(engine, "connect", _set_up_sqlite)
     return engine
 
@@ -169,7 +169,8 @@ def _use_wal(connection: Any) -> None:
 
 def _postgresql(url: URL) -> Engine:
     try:
-        engine = create_engine(url, pool_pre_ping=True)  # the database may have been restarted
+        # The database may have been restarted; a log has no business with hashes of keys.
+        engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
     except ImportError as error:
         raise AccountsError(
             "PostgreSQL needs the extra postgres: pip install 'inlink[postgres]'."

@@ -112,8 +112,6 @@ class Service:
 
     def _answer(self, command: Command, request: Any, key: Key, base_url: str) -> msgspec.Struct:
         price = self._price(command)
-        if price and key.units_left is not None and key.units_left <= 0:
-            raise ApiError(402, "This API key has no units left.")
         asked = request, key, self.resources, price, base_url
         if not command.has_target:
             return command.run(AccountCall(*asked))
@@ -140,7 +138,8 @@ class Service:
     def _charge(self, command: Command, key: Key, answer: msgspec.Struct) -> None:
         if command.name == EXPORT.name:
             return  # the task pays
-        units = self._price(command) * (1 if command.per_request else command.rows(answer))
+        items = 1 if command.per_request and _status(answer) == 200 else command.rows(answer)
+        units = self._price(command) * items
         if not self.ledger.charge(key.id, command.name, units):
             raise ApiError(402, f"This answer costs {units:,} units, more than are left.")
 

@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Generic, TypeVar
@@ -71,7 +72,8 @@ class Pool(Generic[Job, Result]):
     def _spawn(self) -> tuple[Connection, SpawnProcess]:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_work, args=(theirs, self._work), daemon=True)
-        process.start()
+        with _without_ctrl_c():
+            process.start()
         theirs.close()
         return ours, process
 
@@ -94,6 +96,17 @@ class Pool(Generic[Job, Result]):
         yield job, message[0]
 
 
+@contextlib.contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Processes started meanwhile never see Ctrl-C: it is for the command, which ends them."""
+    resource_tracker.ensure_running()  # started later, it would let Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _last_words(code: int | None) -> str:
     if code is not None and code < 0:
         name = signal.Signals(-code).name
@@ -104,7 +117,6 @@ def _last_words(code: int | None) -> str:
 
 def _work(connection: Connection, work: Callable[[Any, Progress], Any]) -> None:
     """The life of a worker: jobs in, a tuple with the result or an error out of each."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which ends us
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:

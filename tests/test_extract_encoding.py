@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 import webencodings
+from hypothesis import given
+from hypothesis import strategies as st
 
-from inlink.extract.encoding import page_encoding, page_text
+from inlink.extract.encoding import is_utf8, page_encoding, page_text
 
 
 def _vectors(shared: Path) -> list[tuple[bytes, str]]:
@@ -72,3 +74,16 @@ def test_wrong_bytes_are_replaced_and_counted() -> None:
         "\ufffd"  # https://encoding.spec.whatwg.org/#replacement
     )
     assert problems == {"charset": 2}
+
+
+@given(st.one_of(st.binary(), st.text().map(str.encode), st.lists(st.sampled_from(
+    [b"a" * 9, b"\xc3\xa4", b"\xe2\x82\xac", b"\xf0\x9f\x98\x80", b"\xed\xa0\x80", b"\xc0\x80",
+     b"\xf4\x90\x80\x80", b"\xe2\x82", b"\x80", b"\0"]
+)).map(b"".join)))  # fmt: skip
+def test_utf8_is_what_python_decodes(data: bytes) -> None:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        assert not is_utf8(data)
+    else:
+        assert is_utf8(data)

@@ -222,6 +222,20 @@ def test_shallow_pages_are_never_too_deep(part: str) -> None:
     assert cut_position((part * 4000).encode()) is None
 
 
+@pytest.mark.parametrize("before", ["", "<p>text</p>" * 500, "<script>1 < 2</script>"])
+@pytest.mark.parametrize("after", ["", ">", "><p>text" * 500])
+@pytest.mark.parametrize("attribute", [" a", " a=b", ' a=">"'])
+def test_a_tag_with_too_many_attributes_is_cut_off(before: str, after: str, attribute: str) -> None:
+    names = "".join(attribute.replace("a", f"n{number}") for number in range(3000))
+    page = f"{before}<div{names}{after}".encode()
+    assert cut_position(page) == len(before)
+    for comment in (
+        f"<script>{before.replace('script', 's')}x<div{names};</script>",
+        f"<!--{names}-->",
+    ):
+        assert cut_position(comment.encode()) is None
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_depth_is_reckoned_about_as_the_parser_has_it(seed: int) -> None:
     """Never much too high, which would cut off sound pages; Lexbor's own tree is the judge."""

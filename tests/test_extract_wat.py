@@ -98,6 +98,32 @@ def test_layouts_of_other_years(tmp_path: Path) -> None:
     assert seen.visit["ip"] == "192.0.2.1"
 
 
+@pytest.mark.parametrize("odd", [None, 1, "x", [], {}, [1], {"x": 1}, True, 1.5])
+def test_values_of_another_type_are_left_out_alone(tmp_path: Path, odd: Any) -> None:
+    good: Any = {"path": "A@/href", "url": "/good", "text": "good"}
+    links: Any = [
+        good,
+        odd if not isinstance(odd, dict) else {"path": odd},
+        {"path": "A@/href", "url": {"not": "text"}, "href": "/href", "text": ["no"], "rel": 1},
+        {"path": "A@/href", "url": "/odd", "title": odd, "target": odd},
+        {"path": ["A@/href"], "url": "/not-a-link"},
+    ]
+    html = {"Links": links, "Head": {"Title": "t", "Base": {"x": 1}, "Link": odd, "Metas": [odd]}}
+    envelope = _response({"Status": "200"}, {"Content-Type": "text/html", "X": odd}, html)
+    seen = observe(_entry(envelope), tmp_path)
+    assert seen.links_of(seen.visit) == [
+        ("a", "http://a.example/good", "good"),
+        ("a", "http://a.example/href", ""),
+        ("a", "http://a.example/odd", ""),
+    ]
+    assert seen.visit["title"] == "t"
+    envelope["Payload-Metadata"]["HTTP-Response-Metadata"]["HTML-Metadata"]["Links"] = odd
+    (tmp_path / "odd").mkdir()
+    seen = observe(_entry(envelope), tmp_path / "odd")
+    assert seen.visit["title"] == "t"
+    assert seen.links == []
+
+
 def test_redirects_and_revisits(tmp_path: Path) -> None:
     envelope = _response({"Status": "301"}, {"Location": "/new"}, {})
     seen = observe(_entry(envelope), tmp_path)

@@ -1,10 +1,12 @@
 """Canonical URLs against the vectors of web-platform-tests, and ids against those of xxHash."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import ada_url
 import idna
 import pytest
 from hypothesis import given, settings
@@ -233,3 +235,36 @@ def test_ids_are_signed_xxh3() -> None:
     assert max(ids) > 2**62
     assert all(-(2**63) <= number < 2**63 for number in ids)
     assert len(set(ids)) == 1000
+
+
+_PIECES = """
+http:// https:// HTTP:// a b.example www. xn-- xn--a.example 1 0x1 .. . / // /. /.. /%2e /%2E.
+%41 %zz ? ?? & = # ## ' " < > [ ] { } | ^ ` \\ : :80 :443 @ u:p@ _ - -- ~ ! $ ( ) * + , ; A
+\u00e4 \ud800
+"""
+PIECES = st.sampled_from([*_PIECES.split(), *"\t\n\0 "])
+"""What the parser leaves as it is, and what it does not."""
+
+
+@settings(max_examples=2000, deadline=None)
+@given(st.lists(PIECES, max_size=12).map("".join))
+def test_a_url_that_is_not_parsed_is_as_the_parser_would_have_it(text: str) -> None:
+    for given_text in (text, f"https://www.example.com{text}", f"http://a.example/{text}"):
+        try:
+            scalar = given_text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            href = ada_url.parse_url(scalar, ("href",))["href"].partition("#")[0]
+        except ValueError:
+            href = ""
+        expected = href if href.startswith(("http://", "https://")) else None
+        assert canonical_url(given_text) == expected
+
+
+def test_real_urls_are_as_the_parser_has_them(shared: Path) -> None:
+    with gzip.open(shared / "url" / "ada-top100-urls.txt.gz", "rt", encoding="utf-8") as file:
+        for text in file.read().splitlines():
+            try:
+                href = ada_url.parse_url(text, ("href",))["href"].partition("#")[0]
+            except ValueError:
+                href = ""
+            expected = href if href.startswith(("http://", "https://")) else None
+            assert canonical_url(text) == (expected if len(href) <= MAX_URL_LENGTH else None)

@@ -24,6 +24,12 @@ from inlink.urls.describe import UrlRow
 GROUP_ROWS = 1 << 16
 """Rows of a Parquet row group, about."""
 
+REPEATED = frozenset(
+    """visit_id domain_id outcome status content_type robots file
+    element target_domain_id rel host domain""".split()  # noqa: SIM905
+)
+"""Columns that say the same again and again get a dictionary, which would bloat the others."""
+
 DESCRIPTION = "batch.json"
 
 
@@ -106,7 +112,13 @@ class _TableWriter:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.rows = 0
         self._schema = schema
-        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+        repeated = [name for name in schema.names if name in REPEATED]
+        self._writer = pq.ParquetWriter(
+            path,
+            schema,
+            compression="zstd",
+            use_dictionary=repeated,  # type: ignore[arg-type]  # the stubs know no lists
+        )
         self._columns: list[list[Any]] = [[] for _ in schema]
 
     def add(self, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -7,7 +7,9 @@ where the work, roughly reckoned from its tags alone, would exceed a limit.
 """
 
 import re
-from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
 
 from inlink.extract.elements import VOID, OpenElements
 
@@ -29,13 +31,15 @@ MAX_COPIES = 5_000_000
 _TAG = rb"<(?P<end>/?)(?P<name>[a-z][^\s/>]*)(?:[^>\"']++|\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z))*+"
 _START_TAG = re.compile(_TAG, re.I)
 _TOKEN = re.compile(
-    rb"<!--.*?(?:-->|\Z)"
-    rb"|<(?P<raw>script|style|textarea|title|xmp|iframe|noembed|noframes)\b.*?(?:</(?P=raw)|\Z)"
+    rb"<!--(?:[^-]++|-(?!->))*+(?:-->|\Z)"
+    rb"|<(?P<raw>script|style|textarea|title|xmp|iframe|noembed|noframes)\b"
+    rb"(?:[^<]++|<(?!/(?P=raw)))*+(?:</(?P=raw)|\Z)"
     rb"|" + _TAG,
     re.I | re.S,
 )
 _QUOTED = re.compile(rb"\"[^\"]*+\"?|'[^']*+'?")
 _LONG_TAG = 2 * MAX_ATTRIBUTES
+_BLOCK = _LONG_TAG // 2
 _NEED_NO_END = VOID | frozenset(
     b"a p li dt dd option optgroup tr td th caption tbody thead tfoot colgroup rb rt rp rtc".split()
 )
@@ -45,26 +49,24 @@ def cut_position(page: bytes) -> int | None:
     """Where *page* has to be cut off; None if it need not be."""
     if len(page) < _LONG_TAG:
         return None
-    if page.count(b"<") >= MANY_TAGS or _may_have_long_tag(page):
+    tags: NDArray[np.bool_] = np.equal(np.frombuffer(page, np.uint8), ord("<"))
+    if np.count_nonzero(tags) >= MANY_TAGS or _has_long_tag(page, tags):
         return _costly_position(page)
     return None
 
 
-def _may_have_long_tag(page: bytes) -> bool:
-    """Whether something looks like a tag with too many attributes; it may be in a script."""
-    tags = (_START_TAG.match(page, begin) for begin in _long_gaps(page))
-    return any(tag is not None and _has_many_attributes(tag) for tag in tags)
-
-
-def _long_gaps(page: bytes) -> Iterator[int]:
-    """Where there is a ``<``, and no other for as long as a long tag."""
-    begin = page.find(b"<")
-    while begin >= 0:
-        last = page.rfind(b"<", begin + 1, begin + _LONG_TAG)
-        if last < 0:
-            yield begin
-            last = page.find(b"<", begin + _LONG_TAG)
-        begin = last
+def _has_long_tag(page: bytes, begins: NDArray[np.bool_]) -> bool:
+    """Whether a tag has too many attributes; *begins* says of each byte whether it is a ``<``."""
+    blocks = begins[: len(page) // _BLOCK * _BLOCK].reshape(-1, _BLOCK).max(axis=1)
+    # A long tag has a whole block in it, so it begins with the last "<" before one that has none.
+    ends = np.flatnonzero(blocks[:-1] & ~blocks[1:]) + 1
+    places = {page.rfind(b"<", 0, end * _BLOCK) for end in ends.tolist()}
+    tags = (_START_TAG.match(page, place) for place in places)
+    if not any(tag is not None and _has_many_attributes(tag) for tag in tags):
+        return False
+    # What looks like a tag may stand in a script.
+    tokens = (t for t in _TOKEN.finditer(page) if t.end() - t.start() >= _LONG_TAG)
+    return any(_has_many_attributes(token) for token in tokens)
 
 
 def _costly_position(page: bytes) -> int | None:
@@ -86,13 +88,17 @@ def _costly_position(page: bytes) -> int | None:
             if name not in _NEED_NO_END and not token[0].endswith(b"/"):
                 not_ended[name] = not_ended.get(name, 0) + 1
                 unclosed += 1
-        too_many = elements.depth > MAX_DEPTH or unclosed > MAX_UNCLOSED or copies > MAX_COPIES
-        if too_many or _has_many_attributes(token):
+            too_many = elements.depth > MAX_DEPTH or unclosed > MAX_UNCLOSED or copies > MAX_COPIES
+            if too_many:  # an end tag adds nothing
+                return token.start()
+        if _has_many_attributes(token):
             return token.start()
     return None
 
 
 def _has_many_attributes(token: re.Match[bytes]) -> bool:
-    if token["name"] is None or token.end() - token.start() < _LONG_TAG:
+    if token.end() - token.start() < _LONG_TAG or token["name"] is None:
         return False
-    return len(_QUOTED.sub(b" ", token[0]).split()) > MAX_ATTRIBUTES
+    text = token[0]
+    at_most = len(text.split()) + text.count(b'"') + text.count(b"'")
+    return at_most > MAX_ATTRIBUTES and len(_QUOTED.sub(b" ", text).split()) > MAX_ATTRIBUTES

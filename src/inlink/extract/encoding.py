@@ -12,8 +12,10 @@ windows-1252.
 
 import codecs
 import re
+import struct
 
 import msgspec
+import pyarrow as pa
 import webencodings
 
 from inlink.extract.problems import Problems
@@ -49,16 +51,24 @@ def page_text(body: bytes, content_type: str | None, problems: Problems) -> Text
     encoding, mark = page_encoding(body, content_type)
     data = body[mark:]
     if encoding in (None, "utf-8"):
-        try:
-            data.decode()
-        except UnicodeDecodeError:
-            encoding = encoding or prescan(data[:_LATE_META_BYTES]) or "windows-1252"
-        else:
+        if is_utf8(data):
             return Text(data, "utf-8")
+        encoding = encoding or prescan(data[:_LATE_META_BYTES]) or "windows-1252"
     text, sound = _decode(data, encoding)
     if not sound:
         problems["charset"] += 1
     return Text(text.encode("utf-8", "replace"), encoding)
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether *data* is valid in UTF-8: what ``data.decode()`` says, without making a string."""
+    offsets = struct.pack("=qq", 0, len(data))
+    text = pa.LargeStringArray.from_buffers(1, pa.py_buffer(offsets), pa.py_buffer(data))
+    try:
+        text.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def page_encoding(body: bytes, content_type: str | None) -> tuple[str | None, int]:

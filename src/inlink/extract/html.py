@@ -7,8 +7,6 @@ what is in ``noscript`` counts. What is in a ``template`` is no part of the page
 are linear in the size of the page (see also ``depth``).
 """
 
-from typing import NamedTuple
-
 import msgspec
 from selectolax.lexbor import (
     LexborDocumentOptions,
@@ -24,15 +22,24 @@ from inlink.extract.problems import Problems
 MAX_TEXT_WORK = 64 << 20
 """Characters of anchor text, before folding, that a page may make the extractor read."""
 
-_WANTED = "a[href], area[href], title, base[href], meta[name], link[href], a img, a script, a style"
+_WANTED = (
+    "a[href], area[href], title, base[href], meta[name], link[rel*=canonical i][href],"
+    " a img, a script, a style"
+)
 """All in one walk over the page: each walk costs a tenth of the time that parsing takes."""
 
 
 _OPTIONS = LexborDocumentOptions.WO_EVENTS
-_AREA = next(node.tag_id for node in LexborHTMLParser("<area>").css("area"))
 
 
-class Link(NamedTuple):
+def _tag_id(tag: str) -> int:
+    return LexborHTMLParser(f"<{tag}>").css(tag)[0].tag_id
+
+
+_A, _AREA, _IMG, _SCRIPT, _STYLE = map(_tag_id, ("a", "area", "img", "script", "style"))
+
+
+class Link(msgspec.Struct, frozen=True, gc=False):
     """A link element; texts are folded, URLs as they stand in the page."""
 
     element: str
@@ -85,15 +92,15 @@ class _Reader:
         self._images: list[LexborNode] = []
         self._metadata: list[tuple[str, LexborNode]] = []
         for node in tree.css(_WANTED):
-            tag = node.tag
-            if tag in ("a", "area"):
+            tag = node.tag_id
+            if tag in (_A, _AREA):
                 self._links.append(node)
-            elif tag == "img":
+            elif tag == _IMG:
                 self._images.append(node)
-            elif tag in ("script", "style"):
+            elif tag in (_SCRIPT, _STYLE):
                 node.decompose()  # what is in it is no text
             else:
-                self._metadata.append((tag or "", node))
+                self._metadata.append((node.tag or "", node))
 
     def page(self) -> Page:
         title, base, canonical = None, None, None
@@ -108,7 +115,7 @@ class _Reader:
             elif tag == "base":
                 base = base if base is not None else attributes.get("href") or ""
             elif title is None and not _is_in(node, "svg"):
-                title = self._cut(fold(node.text()), MAX_TITLE)
+                title = self._folded(node.text(), MAX_TITLE)
         links = self._read_links()
         if self._text_cut:
             self._problems["text_truncated"] += 1
@@ -128,30 +135,31 @@ class _Reader:
             href = attributes["href"] or ""
             rel = attributes.get("rel") or ""
             if rel:
-                rel = self._cut(" ".join(rel.lower().split()), MAX_ANCHOR)
+                rel = self._folded(rel.lower(), MAX_ANCHOR)
+            is_image, source, alt = False, None, None
             if node.tag_id == _AREA:
-                anchor = self._cut(fold(attributes.get("alt") or ""), MAX_ANCHOR)
-                links.append(Link("area", href, anchor, rel, False, None, None))
+                element, anchor = "area", self._folded(attributes.get("alt") or "", MAX_ANCHOR)
             else:
+                element, anchor = "a", self._anchor(node)
                 image = images.get(node.mem_id) if images else None
-                links.append(self._anchor(node, href, rel, image))
+                if image is not None:
+                    is_image, (source, alt) = True, self._source_and_alt(image)
+            links.append(Link(element, href, anchor, rel, is_image, source, alt))
         return links
 
-    def _anchor(self, node: LexborNode, href: str, rel: str, image: LexborNode | None) -> Link:
-        anchor = ""
-        if self._text_work < MAX_TEXT_WORK:
-            text = node.text()
-            self._text_work += len(text)
-            anchor = self._cut(fold(text), MAX_ANCHOR)
-        else:
+    def _anchor(self, node: LexborNode) -> str:
+        if self._text_work >= MAX_TEXT_WORK:
             self._text_cut = self._truncated = True
-        if image is None:
-            return Link("a", href, anchor, rel, False, None, None)
+            return ""
+        text = node.text()
+        self._text_work += len(text)
+        return self._folded(text, MAX_ANCHOR)
+
+    def _source_and_alt(self, image: LexborNode) -> tuple[str | None, str | None]:
         attributes = image.attributes
-        alt = None
-        if "alt" in attributes:
-            alt = self._cut(fold(attributes["alt"] or ""), MAX_ANCHOR)
-        return Link("a", href, anchor, rel, True, attributes.get("src"), alt)
+        if "alt" not in attributes:
+            return attributes.get("src"), None
+        return attributes.get("src"), self._folded(attributes["alt"] or "", MAX_ANCHOR)
 
     def _first_images(self) -> dict[int, LexborNode]:
         """The first image within each link, by the link's id."""
@@ -161,16 +169,17 @@ class _Reader:
             node = image.parent
             while node is not None and node.mem_id not in passed:
                 passed.add(node.mem_id)
-                if node.tag == "a":
+                if node.tag_id == _A:
                     found[node.mem_id] = image
                 node = node.parent
         return found
 
-    def _cut(self, text: str, limit: int) -> str:
-        if len(text) <= limit:
-            return text
+    def _folded(self, text: str, limit: int) -> str:
+        folded = " ".join(text.split())
+        if len(folded) <= limit:
+            return folded
         self._text_cut = self._truncated = True
-        return text[:limit].rstrip()
+        return folded[:limit].rstrip()
 
 
 def _tokens(text: str | None) -> list[str]:

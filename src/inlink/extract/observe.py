@@ -4,7 +4,6 @@ In: captures. Out: observations, and in the `UrlBook` the URLs that they name.
 """
 
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -170,14 +169,14 @@ class Observer:
             directives=directives,
             canonical=self._canonical(capture, read, resolver, address),
             base_url=base if base != address else None,
-            links=list(_element_links(read, resolver, directives.nofollow)),
+            links=_element_links(read, resolver, directives.nofollow),
             truncated=cut or read.truncated,
         )
 
     def _canonical(
         self, capture: Capture, read: Page, resolver: Resolver, address: str
     ) -> UrlRow | None:
-        found = resolver.row(read.canonical) if read.canonical else None
+        found = resolver[read.canonical] if read.canonical else None
         if found is None:
             header = canonical_link(value for name, value in capture.fields if name == "link")
             found = self._book.row(header, address) if header else None
@@ -205,24 +204,26 @@ def _page_link(element: str, target: UrlRow, rel: str, nofollow: bool) -> LinkRo
     )
 
 
-def _element_links(page: Page, resolver: Resolver, nofollow: bool) -> Iterator[LinkRow]:
-    position = 0
-    for element, href, anchor, rel, image, source, alt in page.links:
-        target = resolver.row(href)
-        if target is not None:
-            yield LinkRow(
-                position,
-                element,
-                target.url_id,
-                target.domain_id,
-                anchor,
-                rel,
-                nofollow or "nofollow" in rel.split(),
-                image,
-                resolver.address(source) if source else None,
-                alt,
-            )
-            position += 1
+def _element_links(page: Page, resolver: Resolver, nofollow: bool) -> list[LinkRow]:
+    rows: list[LinkRow] = []
+    for link in page.links:
+        target = resolver[link.href]
+        if target is None:
+            continue
+        row = (
+            len(rows),
+            link.element,
+            target.url_id,
+            target.domain_id,
+            link.anchor,
+            link.rel,
+            nofollow or ("nofollow" in link.rel and "nofollow" in link.rel.split()),
+            link.image,
+            resolver.address(link.image_source) if link.image_source else None,
+            link.alt,
+        )
+        rows.append(tuple.__new__(LinkRow, row))  # half the time of LinkRow(...)
+    return rows
 
 
 def outcome_of(capture: Capture, page: UrlRow, content: _Content, redirect: UrlRow | None) -> str:

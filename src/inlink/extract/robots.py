@@ -10,6 +10,7 @@ between them; in a field, the name of a bot and a colon before those that are fo
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from inlink.extract.limits import MAX_ROBOTS
@@ -35,6 +36,7 @@ class Directives(NamedTuple):
     nofollow: bool
 
 
+@lru_cache(4096)
 def is_robots_name(name: str, robot_name: str) -> bool:
     """Whether a ``meta`` called *name* (lower case) has directives for bots."""
     return name == robot_name or _BOT_NAME.fullmatch(name) is not None

@@ -12,6 +12,8 @@ from inlink.urls.describe import UrlRow, describe
 
 _REMEMBERED = 1 << 18
 _ABSOLUTE = ("http://", "https://")
+_HOST_MAY_FOLLOW = ("//", "/\\", "/\t", "/\n", "/\r")
+"""In the place of a path; the parser passes over tabs and line ends."""
 
 
 class UrlBook:
@@ -21,61 +23,64 @@ class UrlBook:
         self.new: list[UrlRow] = []
         self._drop_parameters = drop_parameters
         self._noted: set[int] = set()
-        self._rows: dict[str, UrlRow] = {}
-        self._resolved: dict[str, UrlRow | None] = {}
+        self._known: dict[str, UrlRow | None] = {}  # by canonical URL, and by other absolute ones
 
     def row(self, text: str, base: str | None = None) -> UrlRow | None:
         """The row of the URL that *text* is, relative to *base*; None if that is none to keep."""
+        if base is None and text in self._known:
+            return self._known[text]
         url = canonical_url(text, base, self._drop_parameters)
-        return None if url is None else self._row(url)
-
-    def _row(self, url: str) -> UrlRow:
-        row = self._rows.get(url)
-        if row is None:
-            if len(self._rows) >= _REMEMBERED:
-                self._rows.clear()
-            row = self._rows[url] = describe(url)
-            if row.url_id not in self._noted:
-                self._noted.add(row.url_id)
-                self.new.append(row)
+        row = None if url is None else self._known.get(url) or self._noted_row(url)
+        if base is None and text != url:
+            self._know(text, row)
         return row
+
+    def _noted_row(self, url: str) -> UrlRow:
+        row = describe(url)
+        self._know(url, row)
+        if row.url_id not in self._noted:
+            self._noted.add(row.url_id)
+            self.new.append(row)
+        return row
+
+    def _know(self, url: str, row: UrlRow | None) -> None:
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[url] = row
 
     def resolver(self, base: str, encoding: str) -> "Resolver":
         """Resolves what a page in *encoding* has for URLs, relative to *base*."""
-        return Resolver(self, self._resolved, base, encoding)
+        return Resolver(self, base, encoding)
 
 
-class Resolver:
-    """Resolves the URLs of one page."""
+class Resolver(dict[str, UrlRow | None]):
+    """What one page has for URLs, and the row of each; None for what is none to keep.
 
-    def __init__(
-        self, book: UrlBook, resolved: dict[str, UrlRow | None], base: str, encoding: str
-    ) -> None:
+    A row is found out when it is first asked for.
+    """
+
+    def __init__(self, book: UrlBook, base: str, encoding: str) -> None:
+        super().__init__()
         self._book = book
-        self._everywhere = resolved
-        self._here: dict[str, UrlRow | None] = {}
         self._images: dict[str, str | None] = {}
         self._base = base
         self._origin = base[: base.index("/", 8)]
         self._encoding = encoding
 
-    def row(self, text: str) -> UrlRow | None:
-        """The row of the URL that *text* is; None if that is none to keep."""
-        # These depend on nothing of the base, or on what stands before its path.
-        if text.startswith(_ABSOLUTE):
-            known, key = self._everywhere, text
-        elif text[:1] == "/":
-            known, key = self._everywhere, f"{self._origin}\n{text}"
-        else:
-            known, key = self._here, text
-        if self._encoding != "utf-8" and not text.isascii():
-            known = self._here
-        if key in known:
-            return known[key]
-        if len(known) >= _REMEMBERED:
-            known.clear()
-        row = known[key] = self._book.row(self.as_sent(text), self._base)
+    def __missing__(self, text: str) -> UrlRow | None:
+        self[text] = row = self._row(text)
         return row
+
+    def _row(self, text: str) -> UrlRow | None:
+        if text.startswith("#"):
+            return self[""]
+        if self._encoding != "utf-8" and not text.isascii():
+            return self._book.row(self.as_sent(text), self._base)
+        if text.startswith(_ABSOLUTE):
+            return self._book.row(text)
+        if text.startswith("/") and not text.startswith(_HOST_MAY_FOLLOW):
+            return self._book.row(self._origin + text)
+        return self._book.row(text, self._base)
 
     def address(self, text: str) -> str | None:
         """The URL of an image; it is no page, and is not noted."""

@@ -11,8 +11,7 @@ The layout (https://commoncrawl.org/get-started) varies by year: ``href`` for ``
 as lists, ``Status-Code`` for ``Status``; the path of a link is ``A@/href`` or ``AREA@/href``.
 """
 
-import itertools
-from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -27,6 +26,44 @@ from inlink.extract.problems import Problems
 _Object = dict[str, Any]
 
 
+class _Link(msgspec.Struct):
+    path: str | None = None
+    url: str | None = None
+    href: str | None = None
+    text: str | None = None
+    alt: str | None = None
+    rel: str | None = None
+
+
+class _Html(msgspec.Struct, rename="pascal"):
+    head: _Object = {}
+    links: list[_Link] = []
+
+
+class _Response(msgspec.Struct, rename={"message": "Response-Message", "html": "HTML-Metadata"}):
+    message: _Object = {}
+    headers: _Object = msgspec.field(name="Headers", default_factory=dict)
+    html: _Html = msgspec.field(default_factory=_Html)
+
+
+class _Payload(msgspec.Struct):
+    response: _Response = msgspec.field(name="HTTP-Response-Metadata", default_factory=_Response)
+
+
+class _Envelope(msgspec.Struct):
+    headers: _Object = msgspec.field(name="WARC-Header-Metadata", default_factory=dict)
+    payload: _Payload = msgspec.field(name="Payload-Metadata", default_factory=_Payload)
+
+
+class _Entry(msgspec.Struct):
+    """What is read of an entry: what is named here, and nothing else."""
+
+    envelope: _Envelope = msgspec.field(name="Envelope", default_factory=_Envelope)
+
+
+_DECODER = msgspec.json.Decoder(_Entry)
+
+
 def is_wat(record: Record) -> bool:
     """Whether *record* is an entry of a WAT file."""
     return (
@@ -39,15 +76,12 @@ def is_wat(record: Record) -> bool:
 def wat_capture(record: Record, problems: Problems) -> Capture | None:
     """The visit that an entry of a WAT file tells of; None if it is none, or cannot be read."""
     try:
-        content = msgspec.json.decode(record.block.strip())
+        envelope = _envelope(record.block.strip())
     except msgspec.DecodeError:
         problems["wat_invalid"] += 1
         return None
-    envelope = _object(content, "Envelope")
     headers = {
-        name.lower(): value
-        for name, value in _object(envelope, "WARC-Header-Metadata").items()
-        if isinstance(value, str)
+        name.lower(): value for name, value in envelope.headers.items() if isinstance(value, str)
     }
     uri = web_uri(headers.get("warc-target-uri"))
     kind = headers.get("warc-type")
@@ -57,8 +91,8 @@ def wat_capture(record: Record, problems: Problems) -> Capture | None:
     if time is None:
         problems["record_date"] += 1
         return None
-    response = _object(_object(envelope, "Payload-Metadata"), "HTTP-Response-Metadata")
-    status = _status(_object(response, "Response-Message"))
+    response = envelope.payload.response
+    status = _status(response.message)
     if kind == "response" and status is None:
         problems["http_header"] += 1
         return None
@@ -71,9 +105,32 @@ def wat_capture(record: Record, problems: Problems) -> Capture | None:
         digest=headers.get("warc-payload-digest"),
         truncated=is_truncated(headers),
         status=status,
-        fields=_fields(_object(response, "Headers")),
-        page=_page(_object(response, "HTML-Metadata"), problems),
+        fields=_fields(response.headers),
+        page=_page(response.html, problems),
         refers_to=web_uri(headers.get("warc-refers-to-target-uri")),
+    )
+
+
+def _envelope(block: bytes) -> _Envelope:
+    try:
+        return _DECODER.decode(block).envelope
+    except msgspec.ValidationError:
+        return _fitting(msgspec.json.decode(block))
+
+
+def _fitting(content: Any) -> _Envelope:
+    """The envelope of an entry in which something has another type than usual, without that."""
+    envelope = _object(content, "Envelope")
+    response = _object(_object(envelope, "Payload-Metadata"), "HTTP-Response-Metadata")
+    html = _object(response, "HTML-Metadata")
+    links = [
+        _Link(**{name: _string(link, name) for name in _Link.__struct_fields__})
+        for link in _objects(html, "Links")
+    ]
+    page = _Html(_object(html, "Head"), links)
+    message, headers = _object(response, "Response-Message"), _object(response, "Headers")
+    return _Envelope(
+        _object(envelope, "WARC-Header-Metadata"), _Payload(_Response(message, headers, page))
     )
 
 
@@ -105,22 +162,21 @@ def _fields(headers: _Object) -> Fields:
     return tuple((name, value) for name, value in pairs if isinstance(value, str))
 
 
-def _page(metadata: _Object, problems: Problems) -> Page:
-    head = _object(metadata, "Head")
-    links = list(itertools.islice(_links(_objects(metadata, "Links")), MAX_LINKS + 1))
+def _page(html: _Html, problems: Problems) -> Page:
+    links = _links(html.links)
     truncated = len(links) > MAX_LINKS
     if truncated:
         problems["links_truncated"] += 1
         links.pop()
     metas = [
         (_string(meta, "name") or "", _string(meta, "content") or "")
-        for meta in _objects(head, "Metas")
+        for meta in _objects(html.head, "Metas")
     ]
     return Page(
-        title=fold(_string(head, "Title") or "")[:MAX_TITLE],
+        title=fold(_string(html.head, "Title") or "")[:MAX_TITLE],
         robots=metas,
-        canonical=_canonical(_objects(head, "Link")),
-        base=_string(head, "Base"),
+        canonical=_canonical(_objects(html.head, "Link")),
+        base=_string(html.head, "Base"),
         links=links,
         truncated=truncated,
     )
@@ -133,14 +189,24 @@ def _canonical(links: list[_Object]) -> str | None:
     return None
 
 
-def _links(links: list[_Object]) -> Iterable[Link]:
-    for link in links:
-        element = (_string(link, "path") or "").partition("@")[0].lower()
-        href = _string(link, "url", "href")
-        if element not in ("a", "area") or href is None:
+def _links(given: list[_Link]) -> list[Link]:
+    """The links, up to one more than a page may have."""
+    links: list[Link] = []
+    for link in given:
+        element = _element(link.path)
+        href = link.href if link.url is None else link.url
+        if element is None or href is None:
             continue
-        text = _string(link, "text") if element == "a" else _string(link, "alt", "text")
-        rel = " ".join((_string(link, "rel") or "").lower().split())
-        yield Link(
-            element, href, fold(text or "")[:MAX_ANCHOR], rel[:MAX_ANCHOR], False, None, None
-        )
+        text = link.alt if element == "area" and link.alt is not None else link.text
+        anchor = fold(text)[:MAX_ANCHOR] if text else ""
+        rel = fold(link.rel.lower())[:MAX_ANCHOR] if link.rel else ""
+        links.append(Link(element, href, anchor, rel, False, None, None))
+        if len(links) > MAX_LINKS:
+            break
+    return links
+
+
+@lru_cache(256)
+def _element(path: str | None) -> str | None:
+    element = (path or "").partition("@")[0].lower()
+    return element if element in ("a", "area") else None

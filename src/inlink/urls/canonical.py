@@ -42,6 +42,14 @@ from inlink.urls.domains import is_ip_address
 MAX_URL_LENGTH = 8192
 """Characters that a canonical URL may have; longer ones are left out."""
 
+_PLAIN = re.compile(
+    r"(https?://(?:(?!xn--)[a-z0-9_-]++\.)++[a-z]{2,}"
+    r"(?:/(?!\.|%2[Ee])[A-Za-z0-9!$%&'()*+,.:;=@_~-]*+)++"
+    r"(?:\?[A-Za-z0-9!$%&()*+,./:;=?@_~-]*+)?)(?:#.*)?\Z",
+    re.DOTALL,
+)
+"""A URL of which the parser would change nothing, and its fragment: nearly all that a crawl has."""
+
 _ESCAPED = re.compile(r"[^a-z0-9_-]")
 _EMPTY_LABEL = "%"
 
@@ -56,6 +64,16 @@ def canonical_url(
 
     None if *text* is no valid http or https URL, or the result is longer than `MAX_URL_LENGTH`.
     """
+    plain = _PLAIN.match(text)
+    url = plain[1] if plain else _parsed(text, base)
+    if url is None:
+        return None
+    if drop_parameters:
+        url = _without_parameters(url, drop_parameters)
+    return url if len(url) <= MAX_URL_LENGTH else None
+
+
+def _parsed(text: str, base: str | None) -> str | None:
     try:
         if base is None:
             href = ada_url.parse_url(_scalar(text), ("href",))["href"]
@@ -63,12 +81,7 @@ def canonical_url(
             href = ada_url.join_url(_scalar(base), _scalar(text))
     except ValueError:
         return None
-    if not href.startswith(("http://", "https://")):
-        return None
-    url = href.partition("#")[0]
-    if drop_parameters:
-        url = _without_parameters(url, drop_parameters)
-    return url if len(url) <= MAX_URL_LENGTH else None
+    return href.partition("#")[0] if href.startswith(("http://", "https://")) else None
 
 
 def _scalar(text: str) -> str:

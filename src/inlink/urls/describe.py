@@ -33,5 +33,5 @@ def describe(url: str) -> UrlRow:
     """The row of the canonical URL *url*."""
     start = path_start(url)
     head, tail, host, domain, domain_id = _of_origin(url[:start])
-    # UrlRow(...) does the same, a third slower
-    return UrlRow._make((text_id(url), url, head + url[start:] + tail, host, domain, domain_id))
+    row = (text_id(url), url, head + url[start:] + tail, host, domain, domain_id)
+    return tuple.__new__(UrlRow, row)  # half the time of UrlRow(...)

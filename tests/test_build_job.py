@@ -53,7 +53,7 @@ def test_a_build_that_is_killed_again_and_again_goes_on(undisturbed: Path, tmp_p
     done_before: set[str] = set()
     for attempt in range(KILLS):
         process = subprocess.Popen(command(tmp_path, "build"), stderr=subprocess.DEVNULL)
-        time.sleep(1.5 + 0.4 * attempt)
+        time.sleep(1.5 + 0.8 * attempt)
         if process.poll() is not None:
             break
         os.kill(process.pid, signal.SIGKILL)

@@ -16,10 +16,8 @@ from inlink.store.layout import BusyError, Layout, locked, publish_directory, wr
 
 
 def publish(layout: Layout, plan: Plan, counts: Counts) -> Generation:
-    """Make ``building/`` the current generation."""
+    """Make ``building/``, which has all that it needs, the current generation."""
     generation = Generation(plan, counts, dt.datetime.now(dt.UTC))
-    shutil.rmtree(layout.building / "steps")
-    shutil.rmtree(layout.building / "spill")
     write_atomically(layout.building / "generation.json", msgspec.json.encode(generation))
     finish_publishing(layout)
     return generation
@@ -34,6 +32,8 @@ def finish_publishing(layout: Layout) -> None:
     if finished.exists():
         number = msgspec.json.decode(finished.read_bytes(), type=Generation).plan.number
         layout.generations.mkdir(exist_ok=True)
+        for folder in ("steps", "spill"):  # not before: without them the build would start again
+            shutil.rmtree(layout.building / folder, ignore_errors=True)
         publish_directory(layout.building, layout.generation(number))
     newest = max(layout.generation_numbers(), default=None)
     if newest is not None and newest != layout.current_number():

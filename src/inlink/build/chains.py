@@ -11,7 +11,6 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from inlink.build.history import with_first_seen
 from inlink.build.workspace import Workspace, count
 
 NEVER = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
@@ -28,11 +27,12 @@ def fold_chains(work: Workspace, redirects: ir.Table, urls: ir.Table, hops: int)
             break
         reach = work.step(f"chains-{hop}", _one_more(reach, edges))
         lengths.append(reach)
-    between_domains = _external(ibis.union(*lengths) if len(lengths) > 1 else reach, urls)
+    between_domains = _external(work, ibis.union(*lengths) if len(lengths) > 1 else reach, urls)
     rows = _merge(between_domains).mutate(
         lost_at=_.lost_at.nullif(_never()), link_type=ibis.literal("redirect")
     )
-    return with_first_seen(rows).mutate(
+    return rows.mutate(
+        first_seen=_.found_at.min().over(ibis.window(group_by=["source_id", "target_id"])),
         element=ibis.literal("location"),
         anchor=ibis.literal(""),
         nofollow=ibis.literal(False),
@@ -67,13 +67,14 @@ def _one_more(reach: ir.Table, edges: ir.Table) -> ir.Table:
     )
 
 
-def _external(chains: ir.Table, urls: ir.Table) -> ir.Table:
+def _external(work: Workspace, chains: ir.Table, urls: ir.Table) -> ir.Table:
     domains = urls.select("url_id", "domain_id")
     sources = domains.rename(source_id="url_id", source_domain="domain_id")
     targets = domains.rename(target_id="url_id", target_domain="domain_id")
+    # One join a step: an optimizer that sees both may compare all domains with all first.
+    from_domains = work.step("chains-from-domains", chains.inner_join(sources, "source_id"))
     return (
-        chains.inner_join(sources, "source_id")
-        .inner_join(targets, "target_id")
+        from_domains.inner_join(targets, "target_id")
         .filter(_.source_domain != _.target_domain)
         .select(*chains.columns)
     )

@@ -36,7 +36,8 @@ def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) ->
     pages = work.table("pages", visits.fold_pages(sources.pages, folded, steps), tables.PAGES)
     work.table("referrals", visits.fold_referrals(sources), tables.REFERRALS)
 
-    links = read.new("links") if _is_empty(reopened) else read.every("links")
+    look_up = read.new if _is_empty(reopened) else read.every
+    links = history.distinct_links(look_up("links"), look_up("visits"))
     seen = work.step("seen-links", history.seen_links(steps, links))
     elements = history.fold_elements(seen, steps, read.before("links"), reopened)
     redirects = work.table(

@@ -13,7 +13,7 @@ def fold_graph(
 ) -> ir.Table:
     """Distinct (source, target), without links from a page to itself."""
     new = (
-        seen.filter(_.last_step, _.source_id != _.target_id)
+        seen.filter(_.step == _.steps - 1, _.source_id != _.target_id)
         .group_by(["source_id", "target_id"])
         .agg(followed=(~_.nofollow).any())
     )

@@ -39,7 +39,7 @@ def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) ->
     look_up = read.new if _is_empty(reopened) else read.every
     links = history.distinct_links(look_up("links"), look_up("visits"))
     seen = work.step("seen-links", history.seen_links(steps, links))
-    elements = history.fold_elements(seen, steps, read.before("links"), reopened)
+    elements = history.fold_elements(seen, steps, links, read.before("links"), reopened)
     redirects = work.table(
         "redirects",
         history.fold_redirects(seen, steps, read.before("redirects"), reopened),

@@ -12,7 +12,6 @@ generation is present at step 0, which was carried over, and keeps its beginning
 import ibis
 import ibis.expr.types as ir
 from ibis import _
-from ibis.common.deferred import Deferred
 
 from inlink.build.visits import ANSWERS
 
@@ -49,7 +48,12 @@ def distinct_links(links: ir.Table, visits: ir.Table) -> ir.Table:
 
 
 def seen_links(steps: ir.Table, links: ir.Table) -> ir.Table:
-    """The links that count at each new step, one row an element, inside domains too."""
+    """The links that count at each new step, one row an element, inside domains too.
+
+    Without the texts of the elements, which only the last of a stretch is asked for: numbers are
+    sorted and added up in a fraction of the time. ``preference`` is the order of elements to one
+    target: those with an anchor text or an image come before others.
+    """
     here = steps.filter(~_.carried & _.outcome.isin(ANSWERS))
     element = links.element
     counts = (
@@ -57,6 +61,7 @@ def seen_links(steps: ir.Table, links: ir.Table) -> ir.Table:
         | (here.outcome.isin(["noindex", "not_canonical"]) & (element == "canonical"))
         | ((here.outcome == "redirect") & (element == "location"))
     )
+    bare = (anchor_text(links) == "") & ~links.image
     return (
         here.inner_join(links, here.content_visit_id == links.visit_id)
         .filter(counts)
@@ -67,71 +72,89 @@ def seen_links(steps: ir.Table, links: ir.Table) -> ir.Table:
             steps=here.steps,
             at=here.visited_at,
             external=here.domain_id != links.target_domain_id,
-            position=links.position,
-            element=links.element,
-            anchor=(links.image & (links.alt.fill_null("") != "")).ifelse(links.alt, links.anchor),
+            redirects=links.element == "location",
             nofollow=links.nofollow,
-            image=links.image,
-            image_source=links.image_source,
+            preference=bare.ifelse(_BARE, 0) + links.position + 1,
         )
     )
+
+
+def anchor_text(links: ir.Table) -> ir.Value:
+    """The anchor text of an element: of an image, its ``alt``."""
+    has_alt = links.image & (links.alt.fill_null("") != "")
+    return has_alt.ifelse(links.alt, links.anchor)
 
 
 def element_presence(seen: ir.Table) -> ir.Table:
-    """Backlinks by element, one row for each step and target.
-
-    Several elements to one target are one link: it is nofollow only if all of them are, and its
-    other attributes are those of the element with the least ``preference``.
-    """
-    external = seen.filter(_.external, _.element != "location")
-    return (
-        external.mutate(preference=preference(external))
-        .group_by(["source_id", "target_id", "step"])
-        .agg(
-            at=_.at.arbitrary(),
-            steps=_.steps.arbitrary(),
-            preference=_.preference.min(),
-            nofollow=_.nofollow.all(),
-        )
-        .mutate(carried=ibis.literal(False), first_seen=_.at)
+    """Backlinks by element, one row for each step and element."""
+    return seen.filter(_.external, ~_.redirects).mutate(
+        carried=ibis.literal(False), first_seen=_.at
     )
-
-
-def preference(element: ir.Table) -> ir.Value:
-    """The order of elements to one target: those with an anchor text or an image before others."""
-    bare = (element.anchor == "") & ~element.image
-    return element.position.cast("int64") + bare.ifelse(1 << 32, 0)
 
 
 def redirect_presence(seen: ir.Table) -> ir.Table:
     """Redirects, inside domains too; a page that redirects to itself goes nowhere."""
-    redirects = seen.filter(_.element == "location", _.source_id != _.target_id)
-    return redirects.select("source_id", "target_id", "step", "steps", "at").distinct()
+    return seen.filter(_.redirects, _.source_id != _.target_id).mutate(
+        carried=ibis.literal(False), first_seen=_.at
+    )
 
 
 def carried_presence(steps: ir.Table, previous: ir.Table) -> ir.Table:
     """The stretches that were open when the previous generation ended, at the carried steps."""
     carried = going_on(steps).select(source_id=_.url_id, step=_.step, steps=_.steps)
-    return (
-        previous.filter(_.lost_at.isnull()).inner_join(carried, "source_id").rename(at="found_at")
+    still = previous.filter(_.lost_at.isnull()).inner_join(carried, "source_id")
+    return still.rename(at="found_at").mutate(
+        carried=ibis.literal(True), preference=ibis.literal(0, "int64")
     )
 
 
-def stretches(presence: ir.Table, steps: ir.Table, attributes: dict[str, Deferred]) -> ir.Table:
-    """Presence at steps as stretches of time.
+_PRESENCE = (
+    "source_id",
+    "target_id",
+    "step",
+    "steps",
+    "at",
+    "first_seen",
+    "carried",
+    "preference",
+    "nofollow",
+)
 
-    ``last_step`` is the last of a stretch, ``lost_outcome`` the outcome of the step after it; of
-    *attributes*, aggregates over a stretch, those of a single step are its own. The strings of the
-    links are not among them, so that few bytes are sorted.
+_LINK = ("source_id", "target_id")
+
+_BARE = 1 << 32  # more than there are positions; what is not in a document has position -1
+_PREFERENCES = 2 * _BARE
+
+_MOST_STEPS = 60
+"""Of a page whose links' steps are kept as the bits of one integer."""
+
+
+def stretches(presence: ir.Table, steps: ir.Table) -> ir.Table:
+    """Presence at steps as stretches of time, with what is known of the element at the last step.
+
+    Of several elements to one target the preferred one counts, but the link is nofollow only if all
+    of them are. ``carried`` says that nothing was seen of it since the previous generation;
+    ``lost_outcome`` is the outcome of the step after the stretch.
     """
-    columns = ["source_id", "target_id", "last_step", "found_at", *attributes]
-    single = presence.filter(_.steps == 1)
-    single = single.rename(last_step="step", found_at="at").select(columns)
-    link = ibis.window(group_by=["source_id", "target_id"], order_by="step")
-    several = presence.filter(_.steps > 1)
-    islands = several.mutate(island=_.step - ibis.row_number().over(link))
-    joined = islands.group_by(["source_id", "target_id", "island"]).agg(
-        found_at=_.at.min(), last_step=_.step.max(), **attributes
+    bit = ibis.literal(1, "int64") << ibis.least(presence.step, _MOST_STEPS)
+    links = presence.group_by(_LINK).agg(
+        **_STRETCH, first_step=_.step.min(), bits=bit.bit_or(), steps=_.steps.max()
+    )
+    from_first = links.bits >> links.first_step
+    is_whole = (links.steps <= _MOST_STEPS) & ((from_first & (from_first + 1)) == 0)
+    broken = presence.semi_join(links.filter(~is_whole), _LINK)
+    along = ibis.window(group_by=_LINK, order_by="step")
+    islands = broken.mutate(island=_.step - ibis.dense_rank().over(along))
+    parts = islands.group_by([*_LINK, "island"]).agg(**_STRETCH)
+    columns = (*_LINK, *_STRETCH)
+    found = ibis.union(links.filter(is_whole).select(columns), parts.select(columns)).select(
+        *_LINK,
+        "last_step",
+        "found_at",
+        "first_seen",
+        preference=_.last_step * _PREFERENCES - _.last_preferred,
+        nofollow=_.last_followed < _.last_step,
+        carried=_.last_seen < _.last_step,
     )
     after = steps.filter(_.step > 0).select(
         source_id=_.url_id,
@@ -139,80 +162,90 @@ def stretches(presence: ir.Table, steps: ir.Table, attributes: dict[str, Deferre
         lost_at=_.visited_at,
         lost_outcome=_.outcome,
     )
-    ended = joined.left_join(after, ["source_id", "last_step"])
-    return ibis.union(
-        ended.select(*columns, "lost_at", "lost_outcome"),
-        single.mutate(lost_at=ibis.null(ended.lost_at.type()), lost_outcome=ibis.null("string")),
+    return found.left_join(after, ["source_id", "last_step"]).drop(
+        "source_id_right", "last_step_right"
     )
+
+
+_STRETCH = {
+    "found_at": _.at.min(),
+    "first_seen": _.first_seen.min(),
+    "last_step": _.step.max(),
+    "last_preferred": (_.step * _PREFERENCES - _.preference).max(),
+    "last_followed": (~_.nofollow).ifelse(_.step, -1).max(),
+    "last_seen": (~_.carried).ifelse(_.step, -1).max(),
+}
+"""What is known of the steps of one stretch; ``last_preferred`` is the last step and, of its
+elements, the least preference."""
 
 
 def fold_elements(
-    seen: ir.Table, steps: ir.Table, previous: ir.Table, folded_again: ir.Table
+    seen: ir.Table,
+    steps: ir.Table,
+    links: ir.Table,
+    previous: ir.Table,
+    folded_again: ir.Table,
 ) -> ir.Table:
     """Rows of ``links`` with link type ``href``: of the folded pages, and those that just go on."""
     before = previous.filter(_.link_type == "href")
-    narrow = ("source_id", "target_id", "step", "steps", "at", "first_seen", "carried")
-    carried = carried_presence(steps, before).mutate(
-        carried=ibis.literal(True), preference=ibis.literal(0, "int64")
-    )
     presence = ibis.union(
-        element_presence(seen).select(*narrow, "preference", "nofollow"),
-        carried.select(*narrow, "preference", "nofollow"),
+        element_presence(seen).select(_PRESENCE), carried_presence(steps, before).select(_PRESENCE)
     )
-    attributes = {
-        "first_seen": _.first_seen.min(),
-        "carried": _.carried.argmax(_.step),
-        "preference": _.preference.argmax(_.step),
-        "nofollow": _.nofollow.argmax(_.step),
-    }
-    folded = with_first_seen(stretches(presence, steps, attributes), closed(before, steps))
+    folded = with_first_seen(stretches(presence, steps), closed(before, steps))
     rows = ibis.union(
-        _with_attributes_seen(folded.filter(~_.carried), seen),
+        _with_attributes_seen(folded.filter(~_.carried), steps, links),
         _with_attributes_before(folded.filter(_.carried), before),
     )
     reason = (rows.element == "canonical").ifelse(
         _reason(rows.lost_outcome, CANONICAL_REASONS),
         _reason(rows.lost_outcome, ELEMENT_REASONS),
     )
-    columns = ("source_id", "target_id", "found_at", "lost_at", "reason_lost", "first_seen")
-    goes_on = untouched(before, steps, folded_again)
+    columns = (*_LINK, "found_at", "lost_at", "reason_lost", "first_seen", *ATTRIBUTES)
     return ibis.union(
-        rows.mutate(reason_lost=reason).select(*columns, *ATTRIBUTES),
-        closed(before, steps).select(*columns, *ATTRIBUTES),
-        goes_on.select(*columns, *ATTRIBUTES),
+        rows.mutate(reason_lost=reason).select(columns),
+        closed(before, steps).select(columns),
+        untouched(before, steps, folded_again).select(columns),
     ).mutate(link_type=ibis.literal("href"))
 
 
-_STRETCH = ("source_id", "target_id", "found_at", "lost_at", "lost_outcome", "first_seen")
+_FOLDED = (*_LINK, "found_at", "lost_at", "lost_outcome", "first_seen")
 
 
-def _with_attributes_seen(folded: ir.Table, seen: ir.Table) -> ir.Table:
-    """Stretches with the attributes of the element that the last step of each prefers."""
-    external = seen.filter(_.external, _.element != "location")
-    rows = external.mutate(preference=preference(external)).drop("nofollow", "at", "steps")
-    last = folded.rename(step="last_step").drop("carried")
-    joined = rows.inner_join(last, ["source_id", "target_id", "step", "preference"])
-    return joined.select(*_STRETCH, *ATTRIBUTES)
+def _with_attributes_seen(folded: ir.Table, steps: ir.Table, links: ir.Table) -> ir.Table:
+    """Stretches with the attributes of the element that the last step prefers."""
+    contents = steps.select(source_id=_.url_id, last_step=_.step, visit_id=_.content_visit_id)
+    placed = folded.inner_join(contents, ["source_id", "last_step"]).mutate(
+        position=(_.preference % _BARE - 1).cast("int32")
+    )
+    texts = links.filter(_.element != "location").select(
+        "visit_id",
+        "position",
+        "element",
+        "image",
+        "image_source",
+        anchor=anchor_text(links),
+    )
+    joined = texts.inner_join(placed, ["visit_id", "position"])
+    return joined.select(*_FOLDED, *ATTRIBUTES)
 
 
 def _with_attributes_before(folded: ir.Table, previous: ir.Table) -> ir.Table:
     """Stretches whose last step was carried over, with the attributes that they had."""
-    still = previous.filter(_.lost_at.isnull()).select("source_id", "target_id", *ATTRIBUTES)
-    joined = still.inner_join(folded.drop("nofollow"), ["source_id", "target_id"])
-    return joined.select(*_STRETCH, *ATTRIBUTES)
+    still = previous.filter(_.lost_at.isnull()).select(*_LINK, *ATTRIBUTES)
+    joined = still.inner_join(folded.drop("nofollow"), _LINK)
+    return joined.select(*_FOLDED, *ATTRIBUTES)
 
 
 def fold_redirects(
     seen: ir.Table, steps: ir.Table, previous: ir.Table, folded_again: ir.Table
 ) -> ir.Table:
     """Rows of ``redirects``."""
-    narrow = ("source_id", "target_id", "step", "steps", "at")
+    before = previous.mutate(first_seen=_.found_at, nofollow=ibis.literal(False))
     presence = ibis.union(
-        redirect_presence(seen).select(narrow),
-        carried_presence(steps, previous).select(narrow),
+        redirect_presence(seen).select(_PRESENCE), carried_presence(steps, before).select(_PRESENCE)
     )
-    folded = stretches(presence, steps, {})
-    columns = ("source_id", "target_id", "found_at", "lost_at", "reason_lost")
+    folded = stretches(presence, steps)
+    columns = (*_LINK, "found_at", "lost_at", "reason_lost")
     return ibis.union(
         folded.mutate(reason_lost=_reason(folded.lost_outcome, REDIRECT_REASONS)).select(*columns),
         closed(previous, steps).select(*columns),
@@ -245,13 +278,12 @@ def with_first_seen(folded: ir.Table, ended: ir.Table) -> ir.Table:
 
     A link has several rows only if it was lost, so only the links of such rows are added up.
     """
-    link = ["source_id", "target_id"]
     lost = ibis.union(
-        folded.filter(_.lost_at.notnull()).select(*link, "first_seen"),
-        ended.select(*link, "first_seen"),
+        folded.filter(_.lost_at.notnull()).select(*_LINK, "first_seen"),
+        ended.select(*_LINK, "first_seen"),
     )
-    first = lost.group_by(link).agg(earliest=_.first_seen.min())
-    joined = folded.left_join(first, link)
+    first = lost.group_by(_LINK).agg(earliest=_.first_seen.min())
+    joined = folded.left_join(first, _LINK)
     return joined.mutate(
         first_seen=ibis.least(joined.first_seen, joined.earliest.coalesce(joined.first_seen))
     ).select(*folded.columns)

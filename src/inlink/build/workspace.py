@@ -63,7 +63,7 @@ class Workspace:
 
     def step(self, name: str, expression: ir.Table) -> ir.Table:
         """Make an intermediate table."""
-        return self._make(self.steps / f"{name}.parquet", expression)
+        return self._make(self.steps / f"{name}.parquet", expression, "lz4_raw")
 
     def columns(self, name: str, types: dict[str, type[np.generic]]) -> dict[str, NDArray[Any]]:
         """Columns of step *name* in its row order, read without a second copy in memory."""
@@ -76,11 +76,11 @@ class Workspace:
             start += len(batch)
         return arrays
 
-    def _make(self, path: Path, expression: ir.Table) -> ir.Table:
+    def _make(self, path: Path, expression: ir.Table, compression: str = "zstd") -> ir.Table:
         if not path.exists():
             temporary = path.with_suffix(".part")
             with _Watch(self._connection, path.stem, self._progress):
-                self._connection.to_parquet(expression, temporary, compression="zstd")
+                self._connection.to_parquet(expression, temporary, compression=compression)
             temporary.replace(path)
         return self._connection.read_parquet(str(path))
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,25 @@ import pytest
 # that they start to interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Begun first, longest first: else one processor works on the last of them while others are idle.
+LONGEST = (
+    *("test_main_job.py", "test_build_rank_history.py", "test_build_job.py", "test_api_errors.py"),
+    *("test_export_serve.py", "test_conservation.py", "test_demo.py", "test_build_fold.py"),
+    *("test_ingest.py", "test_api_parameters.py", "test_serve_accounts.py", "test_serve.py"),
+)
+
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """pytest-xdist would begin with the modules that have most tests, which are short ones."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest modules first; all else stays in its order."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +43,12 @@ def shared() -> Path:
     if os.environ.get("CI"):
         pytest.fail(f"under CI the test data has to be at {SHARED}")
     pytest.skip("the test data (../shared/data) is not beside this checkout")
+
+
+@pytest.fixture(scope="session")
+def new_database() -> Iterator[Callable[[], str]]:
+    """Makes a database on a PostgreSQL server, which is started when a test first asks for it."""
+    from tests.databases import postgresql  # most tests need none of its imports
+
+    with postgresql() as new:
+        yield new

@@ -103,12 +103,6 @@ def _new_database(socket: str) -> str:
     return f"postgresql://postgres@/{name}?host={socket}"
 
 
-@pytest.fixture(scope="session")
-def new_database() -> Iterator[Callable[[], str]]:
-    with postgresql() as new:
-        yield new
-
-
 @pytest.fixture(params=DATABASES)
 def location(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
     """Where accounts may be: each test that takes it runs on every kind of database."""

@@ -229,4 +229,4 @@ def serving(data: Path, *options: str) -> Iterator[Server]:
                 yield Server(process, data, port, key, client, log)
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(60)

@@ -24,7 +24,6 @@ from inlink.cli import main
 from tests import databases
 from tests.serving import INLINK
 
-new_database = databases.new_database
 location = databases.location
 engine = databases.engine
 

@@ -24,7 +24,6 @@ from inlink.accounts.limits import RateLimits
 from inlink.accounts.usage import usage
 from tests import databases
 
-new_database = databases.new_database
 location = databases.location
 engine = databases.engine
 

@@ -244,7 +244,9 @@ def test_a_body_in_chunks_may_be_as_long(server: Server) -> None:
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("host", ["x:y", "x:99999999", "x:1:2", "a b", "///", "", "[::1", "ü"])
+@pytest.mark.parametrize(
+    "host", ["x:y", "x:99999999", "x:1:2", "a b", "///", "", pytest.param("[::1", id="open"), "ü"]
+)
 def test_a_header_host_that_is_none_is_no_fault_of_the_server(server: Server, host: str) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     query = f"apikey={server.key}&task_id=x"
@@ -323,7 +325,7 @@ def test_a_key_is_disabled_enabled_and_deleted_while_the_server_runs(server: Ser
 
 def soon(server: Server, asked: dict[str, str], status: int) -> httpx.Response:
     """The first answer with that status, which has to come within some seconds."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while (answer := server.get("get-metrics", **asked)).status_code != status:
         assert time.monotonic() < deadline, answer.text
         time.sleep(0.05)
@@ -418,7 +420,7 @@ def test_before_the_first_build_the_system_is_busy(tmp_path: Path) -> None:
         check(server.get("get-metrics"), 400, "Parameter target is missing.")
         assert not used(server, "test").keys() - {f"{EXPORTS}-status", "get-subscription-info"}
         write_rows(tmp_path)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while (answer := server.get("get-metrics", target="small.example")).status_code == 503:
             assert time.monotonic() < deadline
             time.sleep(0.05)

@@ -99,7 +99,8 @@ def test_a_broken_generation_is_reported_once_and_the_old_one_stays(
     with caplog.at_level(logging.ERROR):
         generations.refresh()
         generations.refresh()
-    assert len(caplog.records) == 1
+    # an earlier test of this process may have the log tell more than errors
+    assert [record.levelno for record in caplog.records].count(logging.ERROR) == 1
     assert backlinks(generations) == 1
     assert not can_remove(layout, 1)
     assert can_remove(layout, 2)

@@ -482,7 +482,7 @@ def server(data: Path) -> Iterator[Server]:
         yield server
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(requests_to(tuple(c for c in ROUTES if not c.name.startswith("download"))))
 def test_over_http_it_is_the_same(
     asked: Asked, server: Server, request: tuple[Command, Parameters]

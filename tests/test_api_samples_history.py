@@ -10,12 +10,13 @@ import io
 import json
 import re
 import time
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import httpx
+import pytest
 
+from inlink.store.layout import Layout
 from tests.serving import Row, Server, make_current, serving, write_generation
 
 WWW = "https://www.seopowersuite.com/"
@@ -105,15 +106,26 @@ NEW_LOST_REFDOMAINS_COUNT = """
 """
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("samples")) as server:
+        yield server
+
+
 def index(
-    data: Path,
+    server: Server,
     rows: Iterable[Row],
     ranks: dict[str, int] | None = None,
     domain_ranks: dict[str, int] | None = None,
-) -> Path:
-    write_generation(data, 1, rows, ranks, domain_ranks)
-    make_current(data, 1)
-    return data
+) -> None:
+    """Have the server serve these rows, and no others."""
+    number = len(Layout(server.data).generation_numbers()) + 1
+    write_generation(server.data, number, rows, ranks, domain_ranks)
+    make_current(server.data, number)
+    deadline = time.monotonic() + 60
+    while f"Serving generation {number}\n" not in server.log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def same(answered: bytes, expected: Any) -> bool:
@@ -127,7 +139,7 @@ def get(server: Server, command: str, query: str) -> bytes:
     return body
 
 
-def test_get_new_lost_backlinks(tmp_path: Path) -> None:
+def test_get_new_lost_backlinks(server: Server) -> None:
     new, lost = json.loads(NEW_LOST_BACKLINKS)
     rows = [
         Row(
@@ -147,31 +159,30 @@ def test_get_new_lost_backlinks(tmp_path: Path) -> None:
         ),
     ]
     ranks = {new["url_from"]: 21, lost["url_from"]: 0}
-    data = index(tmp_path, rows, ranks, {"jouwlinkhier.nl": 24, "seopowersuite.com": 68})
-    with serving(data) as server:
-        days = "date_from=2019-01-14&date_to=2019-01-16"
-        target = "target=https://www.seopowersuite.com&mode=domain"
-        command = "get-new-lost-backlinks"
-        answer = get(server, command, f"{target}&{days}&&output=json")
-        assert same(answer, {"new_lost_backlinks": [new]})
-        body = {
-            "target": "https://www.seopowersuite.com",
-            "mode": "domain",
-            "date_from": "2019-01-14",
-            "date_to": "2019-01-16",
-        }
-        assert server.post(command, body, output="json").content == answer
-        later = "date_from=2019-01-14&date_to=2019-08-28"
-        both = get(server, command, f"{target}&{later}&output=json")
-        assert same(both, {"new_lost_backlinks": [lost, new]})  # most recent first
-        filters = "new_lost_type=new&link_type=href&anchor_type=text&dofollow=dofollow"
-        answer = get(server, command, f"{target}&{filters}&{later}&output=json")
-        assert same(answer, {"new_lost_backlinks": [new]})
-        answer = get(server, command, f"{target}&{later}&url_from=http://seo.jouwlinkhier.nl/path")
-        assert same(answer, {"new_lost_backlinks": [new]})
+    index(server, rows, ranks, {"jouwlinkhier.nl": 24, "seopowersuite.com": 68})
+    days = "date_from=2019-01-14&date_to=2019-01-16"
+    target = "target=https://www.seopowersuite.com&mode=domain"
+    command = "get-new-lost-backlinks"
+    answer = get(server, command, f"{target}&{days}&&output=json")
+    assert same(answer, {"new_lost_backlinks": [new]})
+    body = {
+        "target": "https://www.seopowersuite.com",
+        "mode": "domain",
+        "date_from": "2019-01-14",
+        "date_to": "2019-01-16",
+    }
+    assert server.post(command, body, output="json").content == answer
+    later = "date_from=2019-01-14&date_to=2019-08-28"
+    both = get(server, command, f"{target}&{later}&output=json")
+    assert same(both, {"new_lost_backlinks": [lost, new]})  # most recent first
+    filters = "new_lost_type=new&link_type=href&anchor_type=text&dofollow=dofollow"
+    answer = get(server, command, f"{target}&{filters}&{later}&output=json")
+    assert same(answer, {"new_lost_backlinks": [new]})
+    answer = get(server, command, f"{target}&{later}&url_from=http://seo.jouwlinkhier.nl/path")
+    assert same(answer, {"new_lost_backlinks": [new]})
 
 
-def test_get_new_lost_refdomains(tmp_path: Path) -> None:
+def test_get_new_lost_refdomains(server: Server) -> None:
     came = "2019-07-17"
     rows = [
         Row("http://seo.jouwlinkhier.nl/", WWW, "2016-10-26", found=came),
@@ -187,28 +198,27 @@ def test_get_new_lost_refdomains(tmp_path: Path) -> None:
             for page in range(12)
         ),
     ]
-    data = index(tmp_path, rows, None, {"jouwlinkhier.nl": 24, "martech.tools": 68})
+    index(server, rows, None, {"jouwlinkhier.nl": 24, "martech.tools": 68})
     expected = json.loads(NEW_LOST_REFDOMAINS)
-    with serving(data) as server:
-        command = "get-new-lost-refdomains"
-        query = (
-            "target=https://www.seopowersuite.com&mode=domain"
-            "&date_from=2019-01-14&date_to=2019-08-28&output=json"
-        )
-        assert same(get(server, command, query), expected)
-        new = {"new_lost_refdomains": expected["new_lost_refdomains"][:1]}
-        assert same(get(server, command, f"{query}&new_lost_type=new"), new)
-        body = {
-            "target": "https://www.seopowersuite.com",
-            "mode": "domain",
-            "new_lost_type": "new",
-            "date_from": "2019-01-04",
-            "date_to": "2019-08-28",
-        }
-        assert same(server.post(command, body, output="json").content, new)
+    command = "get-new-lost-refdomains"
+    query = (
+        "target=https://www.seopowersuite.com&mode=domain"
+        "&date_from=2019-01-14&date_to=2019-08-28&output=json"
+    )
+    assert same(get(server, command, query), expected)
+    new = {"new_lost_refdomains": expected["new_lost_refdomains"][:1]}
+    assert same(get(server, command, f"{query}&new_lost_type=new"), new)
+    body = {
+        "target": "https://www.seopowersuite.com",
+        "mode": "domain",
+        "new_lost_type": "new",
+        "date_from": "2019-01-04",
+        "date_to": "2019-08-28",
+    }
+    assert same(server.post(command, body, output="json").content, new)
 
 
-def test_get_new_lost_backlinks_count(tmp_path: Path) -> None:
+def test_get_new_lost_backlinks_count(server: Server) -> None:
     days = json.loads(NEW_LOST_BACKLINKS_COUNT)["new_lost_backlinks_count"]
     rows = [
         Row(f"https://blog.example/{day['date']}/{kind}/{number}", WWW, "2018-01-01", **when)
@@ -216,25 +226,25 @@ def test_get_new_lost_backlinks_count(tmp_path: Path) -> None:
         for kind, when in (("new", {"found": day["date"]}), ("lost", {"lost": day["date"]}))
         for number in range(day[kind])
     ]
-    with serving(index(tmp_path, rows)) as server:
-        command = "get-new-lost-backlinks-count"
-        answer = get(
-            server,
-            command,
-            "target=https://www.seopowersuite.com&mode=domain"
-            "&date_from=2019-01-14&date_to=2019-01-16&output=json",
-        )
-        assert same(answer, json.loads(NEW_LOST_BACKLINKS_COUNT))
-        body = {
-            "target": "https://www.seopowersuite.com",
-            "mode": "domain",
-            "date_from": "2019-01-14",
-            "date_to": "2019-01-16",
-        }
-        assert server.post(command, body, output="json").content == answer
+    index(server, rows)
+    command = "get-new-lost-backlinks-count"
+    answer = get(
+        server,
+        command,
+        "target=https://www.seopowersuite.com&mode=domain"
+        "&date_from=2019-01-14&date_to=2019-01-16&output=json",
+    )
+    assert same(answer, json.loads(NEW_LOST_BACKLINKS_COUNT))
+    body = {
+        "target": "https://www.seopowersuite.com",
+        "mode": "domain",
+        "date_from": "2019-01-14",
+        "date_to": "2019-01-16",
+    }
+    assert server.post(command, body, output="json").content == answer
 
 
-def test_get_new_lost_refdomains_count(tmp_path: Path) -> None:
+def test_get_new_lost_refdomains_count(server: Server) -> None:
     days = json.loads(NEW_LOST_REFDOMAINS_COUNT)["new_lost_refdomains_count"]
     rows = [
         Row(f"https://blog{number}.of-{day['date']}.example/", WWW, day["date"])
@@ -242,54 +252,52 @@ def test_get_new_lost_refdomains_count(tmp_path: Path) -> None:
         for number in range(day["new"])
     ]
     rows += [Row("https://gone.example/", WWW, "2018-01-01", lost="2019-01-15")]
-    with serving(index(tmp_path, rows)) as server:
-        command = "get-new-lost-refdomains-count"
-        answer = get(
-            server,
-            command,
-            "target=https://www.seopowersuite.com/&mode=url&new_lost_type=new"
-            "&date_from=2019-01-14&date_to=2019-01-16&&output=json",
-        )
-        assert same(answer, json.loads(NEW_LOST_REFDOMAINS_COUNT))
-        body = {
-            "target": WWW,
-            "mode": "url",
-            "new_lost_type": "new",
-            "date_from": "2019-01-14",
-            "date_to": "2019-01-16",
-        }
-        assert server.post(command, body, output="json").content == answer
+    index(server, rows)
+    command = "get-new-lost-refdomains-count"
+    answer = get(
+        server,
+        command,
+        "target=https://www.seopowersuite.com/&mode=url&new_lost_type=new"
+        "&date_from=2019-01-14&date_to=2019-01-16&&output=json",
+    )
+    assert same(answer, json.loads(NEW_LOST_REFDOMAINS_COUNT))
+    body = {
+        "target": WWW,
+        "mode": "url",
+        "new_lost_type": "new",
+        "date_from": "2019-01-14",
+        "date_to": "2019-01-16",
+    }
+    assert server.post(command, body, output="json").content == answer
 
 
-def test_download_all_backlinks(tmp_path: Path) -> None:
+def test_download_all_backlinks(server: Server) -> None:
     rows = [
         Row("https://blog.example/", "http://seopowersuite.com/", title="Blog", anchor='a, "b"'),
         Row("https://other.example/", "http://www.seopowersuite.com/x", ip="192.0.2.1"),
     ]
-    with serving(index(tmp_path, rows)) as server:
-        body = get(
-            server,
-            "download-all-backlinks",
-            "target=http://seopowersuite.com&mode=domain&output=json",
-        )
-        queued = json.loads(body)
-        assert list(queued) == ["task_status", "task_id"]
-        assert queued["task_status"] == "queued_for_processing"
-        assert re.fullmatch("[0-9A-F]{32}", queued["task_id"])  # as in the sample
-        done = finished(server, queued["task_id"])
-        assert list(done) == ["task_status", "task_id", "download_file"]
-        assert done["task_id"] == queued["task_id"]
-        pattern = rf"http://127\.0\.0\.1:{server.port}/export/seopowersuite\.com-\w+\.csv\.gz"
-        assert re.fullmatch(pattern, done["download_file"])
-        file = httpx.get(done["download_file"])  # without a key
-        assert file.status_code == 200
-        exported = list(csv.DictReader(io.StringIO(gzip.decompress(file.content).decode())))
-        shown = json.loads(get(server, "get-raw-backlinks", "target=seopowersuite.com&mode=domain"))
-        assert [row["url_from"] for row in exported] == [
-            row["url_from"] for row in shown["backlinks"]
-        ]
-        assert list(exported[0]) == list(shown["backlinks"][0])
-        assert exported[0]["anchor"] == 'a, "b"'
+    index(server, rows)
+    body = get(
+        server,
+        "download-all-backlinks",
+        "target=http://seopowersuite.com&mode=domain&output=json",
+    )
+    queued = json.loads(body)
+    assert list(queued) == ["task_status", "task_id"]
+    assert queued["task_status"] == "queued_for_processing"
+    assert re.fullmatch("[0-9A-F]{32}", queued["task_id"])  # as in the sample
+    done = finished(server, queued["task_id"])
+    assert list(done) == ["task_status", "task_id", "download_file"]
+    assert done["task_id"] == queued["task_id"]
+    pattern = rf"http://127\.0\.0\.1:{server.port}/export/seopowersuite\.com-\w+\.csv\.gz"
+    assert re.fullmatch(pattern, done["download_file"])
+    file = httpx.get(done["download_file"])  # without a key
+    assert file.status_code == 200
+    exported = list(csv.DictReader(io.StringIO(gzip.decompress(file.content).decode())))
+    shown = json.loads(get(server, "get-raw-backlinks", "target=seopowersuite.com&mode=domain"))
+    assert [row["url_from"] for row in exported] == [row["url_from"] for row in shown["backlinks"]]
+    assert list(exported[0]) == list(shown["backlinks"][0])
+    assert exported[0]["anchor"] == 'a, "b"'
 
 
 def finished(server: Server, task: str) -> dict[str, Any]:

@@ -220,11 +220,16 @@ def days(directory: Path) -> list[Row]:
     return [(*row[:3], day(row[3]), day(row[4]), row[5]) for row in stretches(directory)]
 
 
+@pytest.fixture(scope="module")
+def folded_days(folded: Path) -> list[Row]:
+    return days(folded)
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_history(folded: Path, name: str) -> None:
+def test_history(folded_days: list[Row], name: str) -> None:
     visits, expected = CASES[name]
     pages = {visit.url for visit in visits}
-    assert [row for row in days(folded) if row[0] in pages] == expected
+    assert [row for row in folded_days if row[0] in pages] == expected
 
 
 def test_a_link_that_comes_back_keeps_first_seen(folded: Path) -> None:

@@ -5,13 +5,15 @@ last visit that it folded. What the newest generation says of each of these days
 ranks and past values, has to be the same, with no more past values than there were changes.
 """
 
+import copy
 import datetime as dt
 import itertools
 import json
 import random
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -167,59 +169,61 @@ def rank_of(ranks: Ranks, name: str) -> int:
     return ranks.get(url_id(address(name)), -1)
 
 
-def test_ranks_that_rise_fall_appear_and_vanish(tmp_path: Path) -> None:
+def moved(directory: Path) -> set[int]:
+    """The URLs whose rank has ever been another."""
+    return {row["url_id"] for row in table(directory, "past_ranks")}
+
+
+def test_ranks_that_rise_fall_appear_vanish_and_stay(tmp_path: Path) -> None:
     record = Record(tmp_path)
-    record.build(page("a", 0, "b"), page("b", 0), page("c", 0))
+    record.build(page("a", 0, "b"), page("b", 0), page("c", 0), page("s", 0, "t"))
     assert table(tmp_path, "past_ranks") == []
     assert table(tmp_path, "past_domain_ranks") == []
-    record.build(page("c", 3, "b", "d"))
-    record.build(page("a", 5), page("e", 5))
+    record.build(page("s", 2, "t"))
+    assert rank_days(tmp_path) == [date(0), date(2)]
+    assert table(tmp_path, "past_ranks") == []  # ranks that stay cost nothing
+    record.build(page("c", 3, "b", "d"), page("s", 3, "t"))
+    record.build(page("a", 5), page("e", 5), page("s", 5, "t"))
     record.build(Visit(address("b"), 9.999999, "page_not_found"), page("c", 8))
-    assert rank_days(tmp_path) == [date(0), date(3), date(5), date(9)]
-    b = [rank_of(ranks, "b") for ranks in record.urls.values()]
-    assert 0 < b[2] < b[0] < b[1]
-    assert b[3] == -1
-    d = [rank_of(ranks, "d") for ranks in record.urls.values()]
-    assert (d[0], d[3]) == (-1, -1)
-    assert d[1] > 0
-
-
-def test_ranks_that_stay_cost_nothing(tmp_path: Path) -> None:
-    record = Record(tmp_path)
-    for day in range(3):
-        record.build(page("a", day, "b"))
-    assert rank_days(tmp_path) == [date(0), date(1), date(2)]
-    assert table(tmp_path, "past_ranks") == []
+    assert rank_days(tmp_path) == [date(0), date(2), date(3), date(5), date(9)]
+    b, d, t = ([rank_of(ranks, name) for ranks in record.urls.values()] for name in "bdt")
+    assert 0 < b[3] < b[0] == b[1] < b[2]
+    assert b[4] == -1
+    assert (d[0], d[1], d[4]) == (-1, -1, -1)
+    assert d[2] > 0
+    assert t[0] > 0
+    assert not moved(tmp_path) & {url_id(address("s")), url_id(address("t"))}
+    for name, schema in SCHEMAS.items():
+        written = pq.read_schema(tables_of(tmp_path) / f"{name}.parquet")
+        assert written.names == schema.names
+        assert written.types == schema.types
 
 
 def test_the_last_generation_of_a_day_counts(tmp_path: Path) -> None:
     record = Record(tmp_path)
-    record.build(page("a", 0, "b"), page("c", 0))
+    there_and_back = {url_id(address(name)) for name in "qr"}
+    record.build(page("a", 0, "b"), page("c", 0), page("p", 0, "q"), page("r", 0))
     record.build(page("c", 0.1, "b"))
     assert table(tmp_path, "past_ranks") == []  # there is no day before
-    record.build(page("c", 4, "d"))
-    record.build(page("c", 4.2, "b", "e"), page("f", 4.1, "d"))
+    record.build(page("c", 4, "d"), page("p", 4, "r"))
+    assert moved(tmp_path) > there_and_back
+    record.build(page("c", 4.2, "b", "e"), page("f", 4.1, "d"), page("p", 4.2, "q"))
+    assert table(tmp_path, "past_ranks") != []
+    assert not moved(tmp_path) & there_and_back  # a change taken back on the same day is none
     record.build(page("c", 4.3, "b"), page("f", 4.4), page("g", 4.4, "b"))
     record.build(page("a", 6))
     assert rank_days(tmp_path) == [date(0), date(4), date(6)]
 
 
-def test_a_change_taken_back_on_the_same_day_is_none(tmp_path: Path) -> None:
-    record = Record(tmp_path)
-    record.build(page("a", 0, "b"), page("c", 0))
-    record.build(page("a", 2, "c"))
-    assert table(tmp_path, "past_ranks") != []
-    record.build(page("a", 2.5, "b"))
-    assert table(tmp_path, "past_ranks") == []
-
-
 def test_visits_that_come_late_belong_to_the_day_of_the_last(tmp_path: Path) -> None:
-    record = Record(tmp_path)
+    """And the history outlives the generations."""
+    record = Record(tmp_path, Settings(keep_generations=1))
     record.build(page("a", 2, "b"), page("b", 2))
     record.build(page("a", 6, "c"))
     record.build(page("d", 1, "b"), page("e", 4, "b"), page("a", 5, "b"))
     record.build(page("b", 8, "c"))
     assert rank_days(tmp_path) == [date(2), date(6), date(8)]
+    assert Layout(tmp_path).generation_numbers() == [4]
 
 
 def test_a_fold_from_nothing_carries_the_history_on(tmp_path: Path) -> None:
@@ -270,20 +274,21 @@ def test_a_crawl_without_visits_has_no_rank_day(tmp_path: Path) -> None:
     assert rank_days(tmp_path) == [date(2), date(4)]
 
 
-def test_the_history_outlives_the_generations(tmp_path: Path) -> None:
-    record = Record(tmp_path, Settings(keep_generations=1))
-    for day in range(3):
-        record.build(page("a", day, *"bcdefg"[: day + 1]))
-    assert Layout(tmp_path).generation_numbers() == [3]
-    assert rank_days(tmp_path) == [date(day) for day in range(3)]
+@pytest.fixture(scope="module")
+def two_generations(tmp_path_factory: pytest.TempPathFactory) -> Record:
+    record = Record(tmp_path_factory.mktemp("two"))
+    record.build(page("a", 0, "b"))
+    record.build(page("a", 3, "c"), page("d", 2, "b"))
+    return record
 
 
 @pytest.mark.parametrize("version", ["0.0.1", None], ids=["another version", "the same version"])
-def test_a_generation_without_history_begins_one(tmp_path: Path, version: str | None) -> None:
+def test_a_generation_without_history_begins_one(
+    two_generations: Record, tmp_path: Path, version: str | None
+) -> None:
     """As earlier versions wrote them: no tables of the history, and a plan that names none."""
-    record = Record(tmp_path)
-    record.build(page("a", 0, "b"))
-    record.build(page("a", 3, "c"), page("d", 2, "b"))
+    shutil.copytree(two_generations.directory, tmp_path, dirs_exist_ok=True)
+    record = replace(copy.deepcopy(two_generations), directory=tmp_path)
     for name in SCHEMAS:
         (tables_of(tmp_path) / f"{name}.parquet").unlink()
     path = tables_of(tmp_path).parent / "generation.json"
@@ -299,41 +304,37 @@ def test_a_generation_without_history_begins_one(tmp_path: Path, version: str | 
     record.build(page("a", 7, "b"))
 
 
-def test_the_tables_have_the_columns_of_their_schema(tmp_path: Path) -> None:
-    record = Record(tmp_path)
-    record.build(page("a", 0, "b"))
-    record.build(page("a", 1, "c"))
-    for name, schema in SCHEMAS.items():
-        written = pq.read_schema(tables_of(tmp_path) / f"{name}.parquet")
-        assert written.names == schema.names
-        assert written.types == schema.types
-
-
 class InterruptedBuildError(Exception):
     """What a build dies of here."""
 
 
-def dies_after(last: str) -> Callable[[str, float | None], None]:
-    """Progress of a build that dies when step *last* is done."""
+def dies_after(last: str, begun: list[str]) -> Callable[[str, float | None], None]:
+    """Progress of a build that dies when step *last* is done, and the names of its steps."""
 
     def report(step: str, share: float | None) -> None:
+        begun.append(step)
         if (step, share) == (last, 1.0):
             raise InterruptedBuildError
 
     return report
 
 
-@pytest.mark.parametrize("step", ["graph", *SCHEMAS])
-def test_an_interrupted_build_goes_on(tmp_path: Path, step: str) -> None:
+def test_an_interrupted_build_goes_on(tmp_path: Path) -> None:
+    """However often, and whichever step was its last."""
     record = Record(tmp_path)
     record.build(page("a", 0, "b"), page("c", 0))
     record.settings = Settings(failed_visits=1)  # the fold starts from nothing
     record.add([page("c", 5, "b"), page("a", 5, "d")])
-    with pytest.raises(InterruptedBuildError):
-        build_tables(tmp_path, record.settings, dies_after(step))
-    again: list[str] = []
-    build_tables(tmp_path, record.settings, lambda name, _: again.append(name))
-    assert not {"urls", "pages", "links"} & set(again), "finished steps were made again"
+    attempts: list[list[str]] = []
+    for step in ("graph", *SCHEMAS):
+        attempts.append([])
+        with pytest.raises(InterruptedBuildError):
+            build_tables(tmp_path, record.settings, dies_after(step, attempts[-1]))
+    attempts.append([])
+    assert build_tables(tmp_path, record.settings, dies_after("", attempts[-1])) is not None
+    once = {"urls", "pages", "links"}
+    assert once <= set(attempts[0])
+    assert not once & set(itertools.chain(*attempts[1:])), "finished steps were made again"
     record.note()
     record.check()
 
@@ -343,7 +344,7 @@ def test_a_build_interrupted_before_other_batches_came_starts_again(tmp_path: Pa
     record.build(page("a", 0, "b"))
     record.add([page("a", 3, "c")])
     with pytest.raises(InterruptedBuildError):
-        build_tables(tmp_path, record.settings, dies_after("past_domain_ranks"))
+        build_tables(tmp_path, record.settings, dies_after("past_domain_ranks", []))
     record.build(page("c", 4, "b"))
     assert rank_days(tmp_path) == [date(0), date(4)]
 

@@ -23,7 +23,7 @@ import pytest
 
 from .reading import made_crawl
 from .serving import serving
-from .test_main_job import KINDS, MODES, MOST, Site, build_crawls, inlink, tables_of
+from .test_main_job import KINDS, MODES, MOST, Site, build_crawls, read_and_build, tables_of
 
 SEED = 20261124
 MADE = 4
@@ -67,10 +67,9 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     if request.param == "real crawls":
         return build_crawls(request.getfixturevalue("shared"), tmp_path_factory)
     folder = tmp_path_factory.mktemp("made")
-    first, second, late = map(str, made_crawl.make(folder, MADE))
+    first, second, late = made_crawl.make(folder, MADE)
     for files in ((first, late), (second,)):
-        inlink(folder / "data", "ingest", *files)
-        inlink(folder / "data", "build")
+        read_and_build(folder / "data", *files)
     return folder / "data"
 
 

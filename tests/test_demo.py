@@ -11,13 +11,15 @@ from urllib.parse import urlsplit
 
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from demo.model import Backlink
 from demo.run import MARK
 from demo.web import make_web, write_crawls
 from publicsuffixlist import PublicSuffixList
 
+from inlink.cli import main
+
 ROOT = Path(__file__).parents[1]
-INLINK = Path(sys.executable).with_name("inlink")
 REASONS = {
     "page_not_found",
     "crawl_error",
@@ -36,8 +38,8 @@ RESERVED = (".example", ".test", ".invalid", ".example.com", ".example.net", ".e
 
 
 def inlink(*arguments: str | Path) -> None:
-    done = subprocess.run([INLINK, *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert done.exit_code == 0, done.output
 
 
 def by_key(backlinks: Iterable[Backlink]) -> list[Backlink]:

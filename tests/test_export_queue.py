@@ -16,7 +16,6 @@ from inlink.accounts.keys import Keys
 from inlink.accounts.usage import usage
 from tests import databases
 
-new_database = databases.new_database
 location = databases.location
 engine = databases.engine
 

@@ -76,15 +76,6 @@ def sources(server: Server, task: Task) -> list[str]:
     return [row["url_from"] for row in csv.DictReader(io.StringIO(text, newline=""))]
 
 
-def test_a_file_is_made_and_can_be_downloaded(data: Path) -> None:
-    with serving(data) as server:
-        assert len(export_workers(server)) == 1
-        task = queue(data, "client")
-        assert sorted(sources(server, task)) == sorted(
-            f"https://blog.example/{n}" for n in range(ROWS)
-        )
-
-
 def test_a_task_outlives_the_server(data: Path) -> None:
     with serving(data, "--export-workers", "0") as server:
         assert export_workers(server) == set()
@@ -99,10 +90,13 @@ def test_a_task_outlives_the_server(data: Path) -> None:
         assert find(data, task).attempts == 1
 
 
-def test_an_export_worker_that_dies_is_replaced(data: Path) -> None:
+def test_a_file_is_made_though_an_export_worker_dies(data: Path) -> None:
     with serving(data) as server:
-        wait_for(lambda: export_workers(server))
         (first,) = export_workers(server)
+        task = queue(data, "first")
+        assert sorted(sources(server, task)) == sorted(
+            f"https://blog.example/{n}" for n in range(ROWS)
+        )
         os.kill(first, signal.SIGKILL)
         wait_for(lambda: export_workers(server) - {first})
         assert len(sources(server, queue(data, "client"))) == ROWS

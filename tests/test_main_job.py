@@ -13,7 +13,7 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -26,6 +26,13 @@ import iptocc
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
+
+from inlink.cli import main
+from inlink.extract.extraction import extract
+from inlink.extract.source import find
+from inlink.store.layout import Layout
+from inlink.store.settings import Settings
 
 from .reading import answers, events, made_crawl, records, urls
 from .reading.answers import Ranks, Row, Target
@@ -84,6 +91,15 @@ def inlink(data: Path, *arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "inlink", *arguments], env=environment, check=True)
 
 
+def read_and_build(data: Path, *files: Path) -> None:
+    """Read small files and build after them, in this process, whose start would take longer."""
+    for file in files:
+        (source,) = find(str(file))
+        extract(source, Layout(data), Settings())
+    result = CliRunner().invoke(main, ["build", "--data", str(data)])
+    assert result.exit_code == 0, result.output
+
+
 def build_crawls(shared: Path, temporary: pytest.TempPathFactory) -> Path:
     """A data directory of all crawls, for the module that calls this alone.
 
@@ -117,12 +133,13 @@ def site(built: Path) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def history(shared: Path, built: Path) -> History:
-    return _history([shared / "warc" / f"{name}.warc.gz" for name in FILES], built)
-
-
-def _history(files: list[Path], data: Path) -> History:
+    files = [shared / "warc" / f"{name}.warc.gz" for name in FILES]
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-        visits = [visit for file in pool.map(records.read, files) for visit in file]
+        return _history(pool.map(records.read, files), built)
+
+
+def _history(read: Iterable[list[records.Visit]], data: Path) -> History:
+    visits = [visit for file in read for visit in file]
     ids = _visit_ids(data)
     visits.sort(key=lambda visit: (visit.at, ids[visit.file, visit.offset]))
     return fold(visits)
@@ -181,9 +198,8 @@ def test_a_made_crawl_in_three_builds_is_that_of_the_reading(tmp_path: Path, see
     """Every kind of change, late visits, revisits, chains and rings of redirects."""
     data, files = tmp_path / "data", made_crawl.make(tmp_path, seed)
     for file in files:
-        inlink(data, "ingest", str(file))
-        inlink(data, "build")
-    history = _history(files, data)
+        read_and_build(data, file)
+    history = _history(map(records.read, files), data)
     reasons = {time.reason for times in history.links.values() for time in times}
     assert len(reasons) >= 8
     links = _links(data)
@@ -489,13 +505,13 @@ def test_lists_and_summaries_are_those_of_the_reading(
     site: Site, past_targets: dict[Target, list[Row]], ranks: Ranks, mode: str
 ) -> None:
     chance = random.Random(mode)
-    sample = _past_sample(past_targets, mode, 8, chance)
+    sample = _past_sample(past_targets, mode, 6, chance)
     addressed = [
         target
         for target, rows in sorted(past_targets.items())
         if target.mode == mode and not _refusal(*target) and len(answers.ips(rows)) > 1
     ]
-    for target in (*sample, *chance.sample(addressed, min(10, len(addressed)))):
+    for target in (*sample, *chance.sample(addressed, min(6, len(addressed)))):
         _same_lists(site, target, answers.live_of(past_targets[target]), ranks, chance)
 
 

@@ -33,7 +33,7 @@ def workers(server: Server) -> set[int]:
     return found
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -96,13 +96,14 @@ def test_a_request_under_way_is_answered_before_the_end(data: Path, how: signal.
     body = b'{"target": "shop.example"}'
     head = (
         "POST /backlinks/v1.0/get-metrics?apikey=KEY HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
+        f"Expect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     with serving(data) as server:
         children = workers(server)
-        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
-            connection.sendall(head.replace("KEY", server.key).encode() + body[:5])
-            time.sleep(0.3)
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+            connection.sendall(head.replace("KEY", server.key).encode())
+            assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")  # it waits for the body
+            connection.sendall(body[:5])
             for process in (server.process.pid, *(children if how == signal.SIGINT else ())):
                 os.kill(process, how)  # Ctrl-C reaches every process in the foreground
             time.sleep(1)
@@ -110,7 +111,7 @@ def test_a_request_under_way_is_answered_before_the_end(data: Path, how: signal.
             answer = b"".join(iter(lambda: connection.recv(65536), b""))
         assert answer.startswith(b"HTTP/1.1 200 OK")
         assert b'"backlinks":1' in answer
-        assert server.process.wait(20) == 0
+        assert server.process.wait(60) == 0
         log = server.log.read_text()
         assert "Traceback" not in log
         assert server.key not in log

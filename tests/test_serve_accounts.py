@@ -14,8 +14,6 @@ from tests import databases
 from tests.serving import INLINK, Row, Server, make_current, serving, stored_keys, write_generation
 from tests.test_api_samples_history import finished
 
-new_database = databases.new_database
-
 ROWS = 7
 COMMANDS = {"get-backlinks": ROWS, "get-metrics": 30, "get-new-lost-refdomains-count": 30}
 """What one request of each costs, by the table of docs/api.md."""

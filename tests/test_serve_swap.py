@@ -3,6 +3,8 @@
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -37,7 +39,7 @@ class Client(threading.Thread):
     def run(self) -> None:
         while not self.stop.is_set():
             try:
-                with httpx.Client(base_url=self.server.client.base_url, timeout=20) as client:
+                with httpx.Client(base_url=self.server.client.base_url, timeout=60) as client:
                     for _ in range(10):
                         self.answered.append(self.ask(client))
             except Exception as error:
@@ -53,6 +55,23 @@ class Client(threading.Thread):
         return len(rows)
 
 
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def everyone_has(clients: list[Client], number: int) -> bool:
+    return all(client.answered[-1:] == [number] for client in clients)
+
+
+def the_last_is_left(layout: Layout) -> bool:
+    """Whether no server uses another, so that all others can go."""
+    remove_old_generations(layout, keep=1)
+    return layout.generation_numbers() == [GENERATIONS]
+
+
 def test_generations_are_swapped_under_load(tmp_path: Path) -> None:
     make_generations(tmp_path)
     layout = Layout(tmp_path)
@@ -62,20 +81,16 @@ def test_generations_are_swapped_under_load(tmp_path: Path) -> None:
         clients = [Client(server, stop) for _ in range(CLIENTS)]
         for client in clients:
             client.start()
-        for number in range(2, GENERATIONS + 1):
-            time.sleep(0.7)
-            make_current(tmp_path, number)
-            remove_old_generations(layout, keep=GENERATIONS - number + 1)
-        deadline = time.monotonic() + 10
-        while any(client.answered[-1:] != [GENERATIONS] for client in clients):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        time.sleep(0.5)
-        remove_old_generations(layout, keep=1)
-        stop.set()
-        for client in clients:
-            client.join()
+        try:
+            for number in range(1, GENERATIONS + 1):
+                make_current(tmp_path, number)
+                remove_old_generations(layout, keep=GENERATIONS - number + 1)
+                wait_for(partial(everyone_has, clients, number))
+            wait_for(lambda: the_last_is_left(layout))
+        finally:
+            stop.set()
+            for client in clients:
+                client.join()
         assert [failure for client in clients for failure in client.failures] == []
         counts = Counter(number for client in clients for number in client.answered)
         assert set(counts) == set(range(1, GENERATIONS + 1))
-        assert layout.generation_numbers() == [GENERATIONS]

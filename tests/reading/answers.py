@@ -334,4 +334,4 @@ def _first_seen(rows: list[Row]) -> str:
 
 def iso(day: date | datetime) -> str:
     """A day as answers have it."""
-    return f"{day:%Y-%m-%d}"
+    return day.isoformat()[:10]

@@ -15,13 +15,17 @@ from turbohtml import Node
 from .urls import resolve
 
 LONGEST_TEXT = 2048
+_READ = ("a", "area", "base", "img", "link", "meta", "title")
+"""The elements whose attributes say something."""
+
 _NOT_TEXT = ("script", "style", "template")
 
 
 class Event(NamedTuple):
     """A start tag (with `attrs`), a text, or an end tag (neither).
 
-    `name` is the local name in HTML's namespace, ``foreign:name`` in another.
+    `name` is the local name in HTML's namespace, ``foreign:name`` in another. `attrs` may be empty
+    where they say nothing that is read.
     """
 
     name: str = ""
@@ -118,7 +122,8 @@ class _Elements:
             self._text(event.text)
         else:
             self._path.pop()
-            self._open = [entry for entry in self._open if entry[0] <= len(self._path)]
+            if self._open:
+                self._open = [entry for entry in self._open if entry[0] <= len(self._path)]
 
     def _text(self, text: str) -> None:
         for depth, opened in self._open:
@@ -127,7 +132,6 @@ class _Elements:
                 opened.text.append(text)
 
     def _start(self, name: str, attrs: dict[str, str]) -> None:
-        rel = attrs.get("rel", "").lower().split()
         if name in ("a", "area") and "href" in attrs:
             self.links.append(self._opened(name, attrs))
         elif name == "title" and self.title is None:
@@ -139,13 +143,17 @@ class _Elements:
             self.base = attrs["href"]
         elif name == "meta" and "name" in attrs:
             self.robots.append((attrs["name"].strip().lower(), attrs.get("content", "").lower()))
-        elif name == "link" and "canonical" in rel and "href" in attrs and "head" in self._path:
+        elif name == "link" and _is_canonical(attrs) and "head" in self._path:
             self.canonical = self.canonical or attrs["href"]
 
     def _opened(self, name: str, attrs: dict[str, str]) -> _Open:
         opened = _Open(name, attrs)
         self._open.append((len(self._path), opened))
         return opened
+
+
+def _is_canonical(attrs: dict[str, str]) -> bool:
+    return "href" in attrs and "canonical" in attrs.get("rel", "").lower().split()
 
 
 def _link(opened: _Open, base: str, encoding: str) -> Link | None:
@@ -183,8 +191,10 @@ def turbohtml_events(text: str) -> Iterator[Event]:
 
 def _start_tag(node: turbohtml.Element) -> Event:
     html = node.namespace is turbohtml.Namespace.HTML
+    if not html or node.tag not in _READ:
+        return Event(node.tag if html else f"foreign:{node.tag}", {})
     attrs = {
         key: " ".join(value) if isinstance(value, list) else value or ""
         for key, value in node.attrs.items()
     }
-    return Event(node.tag if html else f"foreign:{node.tag}", attrs)
+    return Event(node.tag, attrs)

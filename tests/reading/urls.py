@@ -47,6 +47,7 @@ class Url(NamedTuple):
         return f"{self.scheme}://{userinfo}{self.host}{port}{self.path}{query}"
 
 
+@cache
 def resolve(reference: str, base: str | None = None, encoding: str = "utf-8") -> str | None:
     """The canonical URL of `reference` on a page at `base` that is written in `encoding`."""
     parsed = _basic_url_parser(reference, parse(base) if base else None, encoding)

@@ -30,19 +30,26 @@ def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) ->
         every=read.every("visits"),
     )
     reopened = work.step("reopened-pages", visits.reopened_pages(sources))
-    unresolved = work.step("visits", visits.visits_to_fold(sources, reopened))
-    folded = work.step("resolved-visits", visits.resolve_revisits(unresolved, sources.every, urls))
+    folded = work.step("visits", visits.visits_to_fold(sources, reopened))
+    if not _is_empty(visits.revisits(folded)):
+        resolved = visits.resolve_revisits(folded, sources.every, urls)
+        folded = work.step("resolved-visits", resolved)
     steps = work.step("visit-steps", visits.number_steps(folded, plan.failed_visits))
     pages = work.table("pages", visits.fold_pages(sources.pages, folded, steps), tables.PAGES)
     work.table("referrals", visits.fold_referrals(sources), tables.REFERRALS)
 
     look_up = read.new if _is_empty(reopened) else read.every
     links = history.distinct_links(look_up("links"), look_up("visits"))
-    seen = work.step("seen-links", history.seen_links(steps, links))
-    elements = history.fold_elements(seen, steps, links, read.before("links"), reopened)
+    present = history.presence(steps, links, read.before("links"), read.before("redirects"))
+    added_up = work.step("link-steps", history.add_up(present))
+    broken = work.step("broken-links", history.broken_links(added_up))
+    parts = work.step("broken-parts", history.parts(broken, present))
+    found = history.stretches(added_up, broken, parts, steps)
+    lost = work.step("lost-links", found.filter(_.lost_at.notnull()))
+    elements = history.fold_elements(found, lost, steps, links, read.before("links"), reopened)
     redirects = work.table(
         "redirects",
-        history.fold_redirects(seen, steps, read.before("redirects"), reopened),
+        history.fold_redirects(found, lost, steps, read.before("redirects"), reopened),
         tables.REDIRECTS,
     )
     chained = chains.fold_chains(work, redirects, urls, plan.redirect_hops)
@@ -51,7 +58,7 @@ def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) ->
     )
 
     live = work.table(
-        "graph", graph.fold_graph(seen, steps, read.before("graph"), reopened), tables.GRAPH
+        "graph", graph.fold_graph(found, steps, read.before("graph"), reopened), tables.GRAPH
     )
     ranks = work.write(
         "ranks",

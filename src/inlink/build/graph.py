@@ -1,6 +1,7 @@
 """The live link graph: which pages link to which, now.
 
-In: the links seen at steps, the steps, the previous generation's graph. Out: the table ``graph``.
+In: the stretches of links (see ``history``), the steps, the previous generation's graph.
+Out: the table ``graph``.
 """
 
 import ibis
@@ -9,14 +10,10 @@ from ibis import _
 
 
 def fold_graph(
-    seen: ir.Table, steps: ir.Table, previous: ir.Table, folded_again: ir.Table
+    found: ir.Table, steps: ir.Table, previous: ir.Table, folded_again: ir.Table
 ) -> ir.Table:
     """Distinct (source, target), without links from a page to itself."""
-    new = (
-        seen.filter(_.step == _.steps - 1, _.source_id != _.target_id)
-        .group_by(["source_id", "target_id"])
-        .agg(followed=(~_.nofollow).any())
-    )
+    new = found.filter(_.lost_at.isnull()).select("source_id", "target_id", followed=~_.nofollow)
     changed = steps.filter(~_.carried).select("url_id").distinct()
     stays = previous.anti_join(changed, previous.source_id == changed.url_id)
     stays = stays.anti_join(folded_again, stays.source_id == folded_again.url_id)

@@ -14,6 +14,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from inlink.build.visits import ANSWERS
+from inlink.store import tables
 
 ELEMENT_REASONS = {
     "ok": "link_removed",
@@ -37,8 +38,6 @@ CANONICAL_REASONS = ELEMENT_REASONS | {
 REDIRECT_REASONS = CANONICAL_REASONS | {"redirect": "link_removed"}
 """The same for a redirect: a page that redirects elsewhere has lost this one."""
 
-ATTRIBUTES = ("element", "anchor", "nofollow", "image", "image_source")
-
 
 def distinct_links(links: ir.Table, visits: ir.Table) -> ir.Table:
     """Links without the repetitions of visits that several batches have."""
@@ -47,12 +46,36 @@ def distinct_links(links: ir.Table, visits: ir.Table) -> ir.Table:
     return ibis.union(once, links.semi_join(repeated, "visit_id").distinct())
 
 
+def presence(
+    steps: ir.Table, links: ir.Table, previous_links: ir.Table, previous_redirects: ir.Table
+) -> ir.Table:
+    """What is there at which step: the elements seen, and the stretches that go on."""
+    elements = previous_links.filter(_.link_type == "href")
+    return ibis.union(
+        seen_links(steps, links),
+        _carried(steps, elements, ELEMENT),
+        _carried(steps, previous_redirects, REDIRECT),
+    )
+
+
+INSIDE, ELEMENT, REDIRECT = 0, 1, 2
+"""Kinds of links: by an element, inside a domain or to another, and by a redirect to anywhere."""
+
+_LINK = ("source_id", "target_id", "kind")
+
+_CHOICE_BITS = 33
+_CHOICES = 1 << _CHOICE_BITS
+_BARE = 1 << 32  # more than there are positions; what is not in a document has position -1
+_CARRIED = _CHOICES - 1
+
+
 def seen_links(steps: ir.Table, links: ir.Table) -> ir.Table:
-    """The links that count at each new step, one row an element, inside domains too.
+    """The links that count at each new step, one row an element.
 
     Without the texts of the elements, which only the last of a stretch is asked for: numbers are
-    sorted and added up in a fraction of the time. ``preference`` is the order of elements to one
-    target: those with an anchor text or an image come before others.
+    added up in a fraction of the time. ``choice`` is the step, and which of its elements to one
+    target is preferred: one with an anchor text or an image, then the first. What is inside a
+    domain has no history, only the last step.
     """
     here = steps.filter(~_.carried & _.outcome.isin(ANSWERS))
     element = links.element
@@ -61,20 +84,25 @@ def seen_links(steps: ir.Table, links: ir.Table) -> ir.Table:
         | (here.outcome.isin(["noindex", "not_canonical"]) & (element == "canonical"))
         | ((here.outcome == "redirect") & (element == "location"))
     )
+    outside = here.domain_id != links.target_domain_id
     bare = (anchor_text(links) == "") & ~links.image
     return (
         here.inner_join(links, here.content_visit_id == links.visit_id)
-        .filter(counts)
+        .filter(
+            counts,
+            here.url_id != links.target_id,
+            outside | (element == "location") | (here.step == here.steps - 1),
+        )
         .select(
             source_id=here.url_id,
             target_id=links.target_id,
+            kind=(element == "location")
+            .ifelse(REDIRECT, outside.ifelse(ELEMENT, INSIDE))
+            .cast("int32"),
             step=here.step,
-            steps=here.steps,
             at=here.visited_at,
-            external=here.domain_id != links.target_domain_id,
-            redirects=links.element == "location",
             nofollow=links.nofollow,
-            preference=bare.ifelse(_BARE, 0) + links.position + 1,
+            choice=(here.step + 1) * _CHOICES - bare.ifelse(_BARE, 0) - links.position - 3,
         )
     )
 
@@ -85,171 +113,153 @@ def anchor_text(links: ir.Table) -> ir.Value:
     return has_alt.ifelse(links.alt, links.anchor)
 
 
-def element_presence(seen: ir.Table) -> ir.Table:
-    """Backlinks by element, one row for each step and element."""
-    return seen.filter(_.external, ~_.redirects).mutate(
-        carried=ibis.literal(False), first_seen=_.at
-    )
-
-
-def redirect_presence(seen: ir.Table) -> ir.Table:
-    """Redirects, inside domains too; a page that redirects to itself goes nowhere."""
-    return seen.filter(_.redirects, _.source_id != _.target_id).mutate(
-        carried=ibis.literal(False), first_seen=_.at
-    )
-
-
-def carried_presence(steps: ir.Table, previous: ir.Table) -> ir.Table:
+def _carried(steps: ir.Table, previous: ir.Table, kind: int) -> ir.Table:
     """The stretches that were open when the previous generation ended, at the carried steps."""
-    carried = going_on(steps).select(source_id=_.url_id, step=_.step, steps=_.steps)
-    still = previous.filter(_.lost_at.isnull()).inner_join(carried, "source_id")
-    return still.rename(at="found_at").mutate(
-        carried=ibis.literal(True), preference=ibis.literal(0, "int64")
-    )
-
-
-_PRESENCE = (
-    "source_id",
-    "target_id",
-    "step",
-    "steps",
-    "at",
-    "first_seen",
-    "carried",
-    "preference",
-    "nofollow",
-)
-
-_LINK = ("source_id", "target_id")
-
-_BARE = 1 << 32  # more than there are positions; what is not in a document has position -1
-_PREFERENCES = 2 * _BARE
-
-_MOST_STEPS = 60
-"""Of a page whose links' steps are kept as the bits of one integer."""
-
-
-def stretches(presence: ir.Table, steps: ir.Table) -> ir.Table:
-    """Presence at steps as stretches of time, with what is known of the element at the last step.
-
-    Of several elements to one target the preferred one counts, but the link is nofollow only if all
-    of them are. ``carried`` says that nothing was seen of it since the previous generation;
-    ``lost_outcome`` is the outcome of the step after the stretch.
-    """
-    bit = ibis.literal(1, "int64") << ibis.least(presence.step, _MOST_STEPS)
-    links = presence.group_by(_LINK).agg(
-        **_STRETCH, first_step=_.step.min(), bits=bit.bit_or(), steps=_.steps.max()
-    )
-    from_first = links.bits >> links.first_step
-    is_whole = (links.steps <= _MOST_STEPS) & ((from_first & (from_first + 1)) == 0)
-    broken = presence.semi_join(links.filter(~is_whole), _LINK)
-    along = ibis.window(group_by=_LINK, order_by="step")
-    islands = broken.mutate(island=_.step - ibis.dense_rank().over(along))
-    parts = islands.group_by([*_LINK, "island"]).agg(**_STRETCH)
-    columns = (*_LINK, *_STRETCH)
-    found = ibis.union(links.filter(is_whole).select(columns), parts.select(columns)).select(
-        *_LINK,
-        "last_step",
-        "found_at",
-        "first_seen",
-        preference=_.last_step * _PREFERENCES - _.last_preferred,
-        nofollow=_.last_followed < _.last_step,
-        carried=_.last_seen < _.last_step,
-    )
-    after = steps.filter(_.step > 0).select(
-        source_id=_.url_id,
-        last_step=_.step - 1,
-        lost_at=_.visited_at,
-        lost_outcome=_.outcome,
-    )
-    return found.left_join(after, ["source_id", "last_step"]).drop(
-        "source_id_right", "last_step_right"
+    carried = going_on(steps).select(source_id=_.url_id, step=_.step)
+    open_ones = previous.filter(_.lost_at.isnull()).select("source_id", "target_id", at="found_at")
+    return open_ones.inner_join(carried, "source_id").select(
+        "source_id",
+        "target_id",
+        kind=ibis.literal(kind, "int32"),
+        step="step",
+        at="at",
+        nofollow=ibis.literal(False),
+        choice=ibis.literal(_CARRIED, "int64"),
     )
 
 
 _STRETCH = {
     "found_at": _.at.min(),
-    "first_seen": _.first_seen.min(),
-    "last_step": _.step.max(),
-    "last_preferred": (_.step * _PREFERENCES - _.preference).max(),
+    "last_choice": _.choice.max(),
     "last_followed": (~_.nofollow).ifelse(_.step, -1).max(),
-    "last_seen": (~_.carried).ifelse(_.step, -1).max(),
 }
-"""What is known of the steps of one stretch; ``last_preferred`` is the last step and, of its
-elements, the least preference."""
+"""What is known of the steps of one stretch."""
+
+_MOST_STEPS = 60
+"""Steps that are kept as the bits of one integer; what is there at later ones goes another way."""
+
+
+def add_up(present: ir.Table) -> ir.Table:
+    """Every link with its steps as bits; of most, these are one stretch."""
+    bit = ibis.literal(1, "int64") << ibis.least(present.step, _MOST_STEPS)
+    return present.group_by(_LINK).agg(**_STRETCH, bits=bit.bit_or())
+
+
+def broken_links(links: ir.Table) -> ir.Table:
+    """Those of *links* (see `add_up`) that have several stretches."""
+    first_bit = links.bits & -links.bits
+    is_whole = (links.bits < 1 << _MOST_STEPS) & ((links.bits & (links.bits + first_bit)) == 0)
+    return links.filter(~is_whole).select(_LINK)
+
+
+def parts(broken: ir.Table, present: ir.Table) -> ir.Table:
+    """The stretches of *broken* links."""
+    along = ibis.window(group_by=_LINK, order_by="step")
+    islands = present.semi_join(broken, _LINK).mutate(island=_.step - ibis.dense_rank().over(along))
+    return islands.group_by([*_LINK, "island"]).agg(**_STRETCH)
+
+
+def stretches(links: ir.Table, broken: ir.Table, parts: ir.Table, steps: ir.Table) -> ir.Table:
+    """Stretches of time that links were there, with what is known of the element at the last step.
+
+    *links* is what `add_up` made, *broken* those of them that are not one stretch but *parts*. Of
+    several elements to one target the preferred one counts (``visit_id``, ``position``), but the
+    link is nofollow only if all of them are. ``carried`` says that nothing was seen of it since the
+    previous generation; ``lost_outcome`` is the outcome of the step after the stretch.
+    """
+    columns = (*_LINK, *_STRETCH)
+    whole = links.anti_join(broken, _LINK)
+    found = ibis.union(whole.select(columns), parts.select(columns)).mutate(
+        last_step=_.last_choice >> _CHOICE_BITS
+    )
+    after = steps.select("url_id", step=_.step - 1, lost_at=_.visited_at, lost_outcome=_.outcome)
+    ends = steps.left_join(after, ["url_id", "step"]).select(
+        "lost_at", "lost_outcome", page="url_id", last_step="step", visit_id="content_visit_id"
+    )
+    # Every stretch has its end: a left join, that the few ends are what is looked up.
+    joined = found.left_join(
+        ends, [found.source_id == ends.page, found.last_step == ends.last_step]
+    )
+    return joined.select(
+        *_LINK,
+        "found_at",
+        "lost_at",
+        "lost_outcome",
+        "visit_id",
+        position=(_BARE - 3 - _.last_choice % _BARE).cast("int32"),
+        nofollow=_.last_followed < _.last_step,
+        carried=_.last_choice == _CARRIED,
+    )
 
 
 def fold_elements(
-    seen: ir.Table,
+    found: ir.Table,
+    lost: ir.Table,
     steps: ir.Table,
     links: ir.Table,
     previous: ir.Table,
     folded_again: ir.Table,
 ) -> ir.Table:
-    """Rows of ``links`` with link type ``href``: of the folded pages, and those that just go on."""
+    """Rows of ``links`` with link type ``href``: of the folded pages, and those that just go on.
+
+    *lost* are the stretches of *found* that have ended.
+    """
     before = previous.filter(_.link_type == "href")
-    presence = ibis.union(
-        element_presence(seen).select(_PRESENCE), carried_presence(steps, before).select(_PRESENCE)
+    lost = lost.filter(_.kind == ELEMENT)
+    seen = _with_first_seen(
+        found.filter(_.kind == ELEMENT, ~_.carried), lost, closed(before, steps)
     )
-    folded = with_first_seen(stretches(presence, steps), closed(before, steps))
+    texts = links.select(
+        "visit_id", "position", "element", "image", "image_source", anchor=anchor_text(links)
+    )
+    new = texts.inner_join(seen, ["visit_id", "position"]).mutate(
+        link_type=ibis.literal("href"), reason_lost=ibis.null("string")
+    )
+    columns = (*tables.BACKLINKS.names, "lost_outcome")
     rows = ibis.union(
-        _with_attributes_seen(folded.filter(~_.carried), steps, links),
-        _with_attributes_before(folded.filter(_.carried), before),
+        new.select(columns),
+        _kept(before, lost, steps, folded_again).select(columns),
     )
     reason = (rows.element == "canonical").ifelse(
         _reason(rows.lost_outcome, CANONICAL_REASONS),
         _reason(rows.lost_outcome, ELEMENT_REASONS),
     )
-    columns = (*_LINK, "found_at", "lost_at", "reason_lost", "first_seen", *ATTRIBUTES)
-    return ibis.union(
-        rows.mutate(reason_lost=reason).select(columns),
-        closed(before, steps).select(columns),
-        untouched(before, steps, folded_again).select(columns),
-    ).mutate(link_type=ibis.literal("href"))
-
-
-_FOLDED = (*_LINK, "found_at", "lost_at", "lost_outcome", "first_seen")
-
-
-def _with_attributes_seen(folded: ir.Table, steps: ir.Table, links: ir.Table) -> ir.Table:
-    """Stretches with the attributes of the element that the last step prefers."""
-    contents = steps.select(source_id=_.url_id, last_step=_.step, visit_id=_.content_visit_id)
-    placed = folded.inner_join(contents, ["source_id", "last_step"]).mutate(
-        position=(_.preference % _BARE - 1).cast("int32")
-    )
-    texts = links.filter(_.element != "location").select(
-        "visit_id",
-        "position",
-        "element",
-        "image",
-        "image_source",
-        anchor=anchor_text(links),
-    )
-    joined = texts.inner_join(placed, ["visit_id", "position"])
-    return joined.select(*_FOLDED, *ATTRIBUTES)
-
-
-def _with_attributes_before(folded: ir.Table, previous: ir.Table) -> ir.Table:
-    """Stretches whose last step was carried over, with the attributes that they had."""
-    still = previous.filter(_.lost_at.isnull()).select(*_LINK, *ATTRIBUTES)
-    joined = still.inner_join(folded.drop("nofollow"), _LINK)
-    return joined.select(*_FOLDED, *ATTRIBUTES)
+    return rows.mutate(reason_lost=rows.reason_lost.coalesce(reason)).drop("lost_outcome")
 
 
 def fold_redirects(
-    seen: ir.Table, steps: ir.Table, previous: ir.Table, folded_again: ir.Table
+    found: ir.Table,
+    lost: ir.Table,
+    steps: ir.Table,
+    previous: ir.Table,
+    folded_again: ir.Table,
 ) -> ir.Table:
     """Rows of ``redirects``."""
-    before = previous.mutate(first_seen=_.found_at, nofollow=ibis.literal(False))
-    presence = ibis.union(
-        redirect_presence(seen).select(_PRESENCE), carried_presence(steps, before).select(_PRESENCE)
+    new = found.filter(_.kind == REDIRECT, ~_.carried).mutate(reason_lost=ibis.null("string"))
+    columns = (*tables.REDIRECTS.names, "lost_outcome")
+    rows = ibis.union(
+        new.select(columns),
+        _kept(previous, lost.filter(_.kind == REDIRECT), steps, folded_again).select(columns),
     )
-    folded = stretches(presence, steps)
-    columns = (*_LINK, "found_at", "lost_at", "reason_lost")
-    return ibis.union(
-        folded.mutate(reason_lost=_reason(folded.lost_outcome, REDIRECT_REASONS)).select(*columns),
-        closed(previous, steps).select(*columns),
-        untouched(previous, steps, folded_again).select(*columns),
+    reason = _reason(rows.lost_outcome, REDIRECT_REASONS)
+    return rows.mutate(reason_lost=rows.reason_lost.coalesce(reason)).drop("lost_outcome")
+
+
+def _kept(previous: ir.Table, lost: ir.Table, steps: ir.Table, folded_again: ir.Table) -> ir.Table:
+    """Rows of *previous* that stay as they were, or of which nothing was seen since.
+
+    Those that were open go on in another row where their page has news and they were seen.
+    """
+    ends = lost.filter(_.carried).select(
+        page="source_id", target_id="target_id", now_lost_at="lost_at", lost_outcome="lost_outcome"
+    )
+    going = going_on(steps).select(page="url_id", goes_on=ibis.literal(True))
+    page = previous.lost_at.isnull().ifelse(previous.source_id, ibis.null("int64"))
+    rows = previous.mutate(page=page).left_join(ends, ["page", "target_id"])
+    rows = rows.drop("page_right", "target_id_right").left_join(going, "page")
+    rows = rows.filter(rows.goes_on.isnull() | rows.now_lost_at.notnull())
+    return rows.anti_join(folded_again, rows.source_id == folded_again.url_id).mutate(
+        lost_at=_.lost_at.coalesce(_.now_lost_at)
     )
 
 
@@ -265,28 +275,19 @@ def closed(previous: ir.Table, steps: ir.Table) -> ir.Table:
     return ended.semi_join(carried, ended.source_id == carried.url_id)
 
 
-def untouched(previous: ir.Table, steps: ir.Table, folded_again: ir.Table) -> ir.Table:
-    """Rows of the pages on which this build finds nothing new."""
-    folded = ibis.union(
-        steps.filter(~_.carried).select("url_id"), folded_again.select("url_id"), distinct=True
-    )
-    return previous.anti_join(folded, previous.source_id == folded.url_id)
+def _with_first_seen(found: ir.Table, lost: ir.Table, ended: ir.Table) -> ir.Table:
+    """Add ``first_seen``, the beginning of each link's first one: *lost* now, or *ended* before.
 
-
-def with_first_seen(folded: ir.Table, ended: ir.Table) -> ir.Table:
-    """Make ``first_seen`` the beginning of each link's first stretch, those that had *ended* too.
-
-    A link has several rows only if it was lost, so only the links of such rows are added up.
+    A link has several stretches only if it was lost, so only the links of those are added up.
     """
-    lost = ibis.union(
-        folded.filter(_.lost_at.notnull()).select(*_LINK, "first_seen"),
-        ended.select(*_LINK, "first_seen"),
+    key = ["source_id", "target_id"]
+    earlier = ibis.union(lost.select(*key, "found_at"), ended.select(*key, "found_at"))
+    first = earlier.group_by(key).agg(earliest=_.found_at.min())
+    joined = found.left_join(first, key)
+    return joined.select(
+        *found.columns,
+        first_seen=ibis.least(joined.found_at, joined.earliest.coalesce(joined.found_at)),
     )
-    first = lost.group_by(_LINK).agg(earliest=_.first_seen.min())
-    joined = folded.left_join(first, _LINK)
-    return joined.mutate(
-        first_seen=ibis.least(joined.first_seen, joined.earliest.coalesce(joined.first_seen))
-    ).select(*folded.columns)
 
 
 def _reason(outcome: ir.Value, reasons: dict[str, str]) -> ir.Value:

@@ -107,30 +107,34 @@ def visits_to_fold(sources: Sources, reopened: ir.Table) -> ir.Table:
     return ibis.union(visits.select(*columns), state.select(*columns))
 
 
+def revisits(visits: ir.Table) -> ir.Table:
+    """Those of *visits* that say that something is as it was, and which URL they speak of."""
+    return visits.filter(_.outcome == "unchanged").mutate(
+        refers_to_id=_.refers_to_id.coalesce(_.url_id)
+    )
+
+
 def resolve_revisits(visits: ir.Table, every: ir.Table, urls: ir.Table) -> ir.Table:
     """Give each revisit the outcome, title and content of the visit it refers to.
 
     One that names a payload digest or another URL refers to the latest earlier visit of that URL
     that answered with such content (a digest that is not known agrees with any). One that names
     neither (a 304) says that nothing changed since the page last had content. A revisit that refers
-    to nothing we have keeps the outcome ``unchanged``. Adds ``unresolved``.
+    to nothing we have keeps the outcome ``unchanged``.
     """
-    revisits = visits.filter(_.outcome == "unchanged").mutate(
-        refers_to_id=_.refers_to_id.coalesce(_.url_id)
-    )
-    names = revisits.payload_digest.notnull() | (revisits.refers_to_id != revisits.url_id)
+    again = revisits(visits)
+    names = again.payload_digest.notnull() | (again.refers_to_id != again.url_id)
     other_pages = distinct_visits(
         every.semi_join(
-            revisits.filter(_.refers_to_id != _.url_id), every.url_id == revisits.refers_to_id
+            again.filter(_.refers_to_id != _.url_id), every.url_id == again.refers_to_id
         )
     ).mutate(content_visit_id=_.visit_id)
     contents = ibis.union(
         visits.select(*_CANDIDATE), other_pages.select(*_CANDIDATE), distinct=True
     ).filter(_.outcome.isin(CONTENT))
-    resolved = _resolve(visits, revisits.filter(names), contents, urls)
+    resolved = _resolve(visits, again.filter(names), contents, urls)
     contents = resolved.select(*_CANDIDATE).filter(_.outcome.isin(CONTENT))
-    resolved = _resolve(resolved, revisits.filter(~names), contents, urls)
-    return resolved.mutate(unresolved=_.outcome == "unchanged")
+    return _resolve(resolved, again.filter(~names), contents, urls)
 
 
 _CANDIDATE = (
@@ -217,7 +221,7 @@ def number_steps(visits: ir.Table, failed_visits: int) -> ir.Table:
     """The visits that set their page's state, numbered from 0 (``step``) by page."""
     counted = count_failures(visits)
     sets_state = counted.filter(
-        ~_.unresolved & (~_.failed | (_.run == failed_visits)),
+        (_.outcome != "unchanged") & (~_.failed | (_.run == failed_visits)),
     ).mutate(
         content_visit_id=_.outcome.isin(ANSWERS).ifelse(_.content_visit_id, ibis.null("int64"))
     )

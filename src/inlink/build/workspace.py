@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 StepProgress = Callable[[str, float | None], None]
 """Called with the name of the step under way and its share done (0 to 1, None where unknown)."""
 
+_DICTIONARY_SIZE = 5000
+"""Values of a column that are worth a dictionary: ids never are, and trying costs much time."""
+
 
 class Workspace:
     """A directory of step results and the DuckDB that makes them."""
@@ -80,7 +83,12 @@ class Workspace:
         if not path.exists():
             temporary = path.with_suffix(".part")
             with _Watch(self._connection, path.stem, self._progress):
-                self._connection.to_parquet(expression, temporary, compression=compression)
+                self._connection.to_parquet(
+                    expression,
+                    temporary,
+                    compression=compression,
+                    dictionary_size_limit=_DICTIONARY_SIZE,
+                )
             temporary.replace(path)
         return self._connection.read_parquet(str(path))
 

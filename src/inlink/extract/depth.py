@@ -11,7 +11,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from inlink.extract.elements import VOID, OpenElements
+from inlink.extract.elements import FOREIGN, VOID, OpenElements
 
 MANY_TAGS = 10_000
 """Pages with fewer tags than this cannot cost much, and are not looked at."""
@@ -29,7 +29,6 @@ MAX_COPIES = 5_000_000
 """Formatting elements that may be copied into blocks."""
 
 _TAG = rb"<(?P<end>/?)(?P<name>[a-z][^\s/>]*)(?:[^>\"']++|\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z))*+"
-_START_TAG = re.compile(_TAG, re.I)
 _TOKEN = re.compile(
     rb"<!--(?:[^-]++|-(?!->))*+(?:-->|\Z)"
     rb"|<(?P<raw>script|style|textarea|title|xmp|iframe|noembed|noframes)\b"
@@ -37,9 +36,16 @@ _TOKEN = re.compile(
     rb"|" + _TAG,
     re.I | re.S,
 )
-_QUOTED = re.compile(rb"\"[^\"]*+\"?|'[^']*+'?")
+_ATTRIBUTE = (
+    rb"[\t\n\f\r /]*+[^\t\n\f\r />][^\t\n\f\r />=]*+"
+    rb"(?:[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:\"[^\"]*+\"?+|'[^']*+'?+|[^\t\n\f\r >]*+))?+"
+)
+_MANY_ATTRIBUTES = re.compile(
+    rb"</?[a-z][^\t\n\f\r />]*+(?:%b){%d}" % (_ATTRIBUTE, MAX_ATTRIBUTES + 1), re.I
+)
 _LONG_TAG = 2 * MAX_ATTRIBUTES
 _BLOCK = _LONG_TAG // 2
+_MANY_PLACES = 100
 _NEED_NO_END = VOID | frozenset(
     b"a p li dt dd option optgroup tr td th caption tbody thead tfoot colgroup rb rt rp rtc".split()
 )
@@ -50,9 +56,10 @@ def cut_position(page: bytes) -> int | None:
     if len(page) < _LONG_TAG:
         return None
     tags: NDArray[np.bool_] = np.equal(np.frombuffer(page, np.uint8), ord("<"))
-    if np.count_nonzero(tags) >= MANY_TAGS or _has_long_tag(page, tags):
-        return _costly_position(page)
-    return None
+    is_small = np.count_nonzero(tags) < MANY_TAGS
+    if (is_small or _is_shallow(page)) and not _has_long_tag(page, tags):
+        return None
+    return _costly_position(page)
 
 
 def _has_long_tag(page: bytes, begins: NDArray[np.bool_]) -> bool:
@@ -61,12 +68,41 @@ def _has_long_tag(page: bytes, begins: NDArray[np.bool_]) -> bool:
     # A long tag has a whole block in it, so it begins with the last "<" before one that has none.
     ends = np.flatnonzero(blocks[:-1] & ~blocks[1:]) + 1
     places = {page.rfind(b"<", 0, end * _BLOCK) for end in ends.tolist()}
-    tags = (_START_TAG.match(page, place) for place in places)
-    if not any(tag is not None and _has_many_attributes(tag) for tag in tags):
+    # Each look may go on to the end of the page; the tokens take one pass, however many there are.
+    if len(places) <= _MANY_PLACES and not any(_has_many_attributes(page, at) for at in places):
         return False
     # What looks like a tag may stand in a script.
-    tokens = (t for t in _TOKEN.finditer(page) if t.end() - t.start() >= _LONG_TAG)
-    return any(_has_many_attributes(token) for token in tokens)
+    return any(_is_long_tag(token) for token in _TOKEN.finditer(page))
+
+
+def _is_shallow(page: bytes) -> bool:
+    """Whether plain reckoning shows that depth and copies stay below their limits.
+
+    An end tag closes at most the element on top here. What `OpenElements` has open, and what it
+    keeps to be opened again, is each among what is open here: so its depth is at most twice this.
+    """
+    opened: list[bytes] = []
+    starts = deepest = foreign = 0
+    for token in _TOKEN.finditer(page):
+        end, name = token.group("end", "name")
+        if name is None:
+            continue
+        name = name.lower()
+        if end:
+            if opened and opened[-1] == name:
+                opened.pop()
+                foreign -= name in FOREIGN
+            continue
+        starts += 1
+        if name in VOID and not foreign:
+            continue
+        opened.append(name)
+        foreign += name in FOREIGN
+        if len(opened) > deepest:
+            deepest = len(opened)
+            if 2 * deepest > MAX_DEPTH:
+                return False
+    return deepest * starts <= MAX_COPIES
 
 
 def _costly_position(page: bytes) -> int | None:
@@ -74,31 +110,38 @@ def _costly_position(page: bytes) -> int | None:
     not_ended: dict[bytes, int] = {}
     unclosed = copies = 0
     for token in _TOKEN.finditer(page):
-        if token["name"] is None:
+        tag, end, name = token.group(0, "end", "name")
+        if name is None:
             continue
-        name = token["name"].lower()
-        if token["end"]:
+        name = name.lower()
+        if end:
             elements.end(name)
             if not_ended.get(name):
                 not_ended[name] -= 1
                 unclosed -= 1
         else:
-            elements.start(name, token[0])
+            elements.start(name, tag)
             copies += elements.to_copy
-            if name not in _NEED_NO_END and not token[0].endswith(b"/"):
+            if name not in _NEED_NO_END and not tag.endswith(b"/"):
                 not_ended[name] = not_ended.get(name, 0) + 1
                 unclosed += 1
             too_many = elements.depth > MAX_DEPTH or unclosed > MAX_UNCLOSED or copies > MAX_COPIES
             if too_many:  # an end tag adds nothing
                 return token.start()
-        if _has_many_attributes(token):
+        if len(tag) >= _LONG_TAG and _has_many_attributes(page, token.start()):
             return token.start()
     return None
 
 
-def _has_many_attributes(token: re.Match[bytes]) -> bool:
-    if token.end() - token.start() < _LONG_TAG or token["name"] is None:
-        return False
-    text = token[0]
-    at_most = len(text.split()) + text.count(b'"') + text.count(b"'")
-    return at_most > MAX_ATTRIBUTES and len(_QUOTED.sub(b" ", text).split()) > MAX_ATTRIBUTES
+def _is_long_tag(token: re.Match[bytes]) -> bool:
+    start, end = token.span()
+    return (
+        end - start >= _LONG_TAG
+        and token["name"] is not None
+        and _has_many_attributes(token.string, start)
+    )
+
+
+def _has_many_attributes(page: bytes, start: int) -> bool:
+    """Whether what begins at *start* is a tag with more attributes than `MAX_ATTRIBUTES`."""
+    return _MANY_ATTRIBUTES.match(page, start) is not None

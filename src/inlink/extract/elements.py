@@ -30,7 +30,7 @@ _SPECIAL = (
     )
 )
 _STOPS_ITEMS = _SPECIAL - frozenset(b"address div p".split())
-_FOREIGN = frozenset(b"svg math".split())
+FOREIGN = frozenset(b"svg math".split())
 _HTML_WITHIN = frozenset(b"foreignobject desc title annotation-xml mi mo mn ms mtext".split())
 _BREAKS_OUT = _HEADINGS | frozenset(
     b"b big blockquote body br center code dd div dl dt em embed font head hr i img li listing menu"
@@ -47,7 +47,7 @@ _GROUPS = {
     "item": frozenset(b"dd dt".split()),
     "section": _SECTIONS,
     "cell": _CELLS | {b"caption"},
-    "foreign": _FOREIGN,
+    "foreign": FOREIGN,
     "html within": _HTML_WITHIN,
 }
 _GROUPS_OF: dict[bytes, list[str]] = {}
@@ -87,7 +87,7 @@ class OpenElements:
             self._pop_to(self._place("foreign"))
         if name in VOID:
             return
-        if name in _FOREIGN and tag.endswith(b"/"):
+        if name in FOREIGN and tag.endswith(b"/"):
             return
         if name == b"form" and self._place(b"form") >= 0:
             return

@@ -7,6 +7,8 @@ what is in ``noscript`` counts. What is in a ``template`` is no part of the page
 are linear in the size of the page (see also ``depth``).
 """
 
+import gc
+
 import msgspec
 from selectolax.lexbor import (
     LexborDocumentOptions,
@@ -71,6 +73,17 @@ def fold(text: str) -> str:
 def read_page(text: bytes, problems: Problems) -> Page:
     """Read a page; what exceeds a limit is left out, and counted."""
     end = cut_position(text)
+    # The nodes of a page make the cyclic collector run again and again, though none is in a cycle.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return _read(text, end, problems)
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _read(text: bytes, end: int | None, problems: Problems) -> Page:
     if end is not None:
         problems["page_too_deep"] += 1
         text = text[:end]

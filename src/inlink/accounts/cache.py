@@ -1,16 +1,24 @@
 """Key checks that do not ask the database at every request.
 
 A key that was found is remembered for a second, so a key that is disabled or deleted stops working
-within that time. Keys that are not found are not remembered: a new key works at once, and guesses
-take no memory. The units left that it tells are as old; only the ledger decides whether they
-suffice.
+within that time; one that is in use is looked up again meanwhile, in a thread, so that no request
+waits for it. Keys that are not found are not remembered: a new key works at once, and guesses take
+no memory. The units left that it tells are as old; only the ledger decides whether they suffice.
 """
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from inlink.accounts.keys import Key, Keys, key_hash
 
 REMEMBERED = 1.0  # seconds
+
+
+class _Found(NamedTuple):
+    key: Key
+    again_at: float
+    until: float
 
 
 class KeyCache:
@@ -18,18 +26,33 @@ class KeyCache:
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
-        self._found: dict[str, tuple[float, Key]] = {}
+        self._found: dict[str, _Found] = {}
+        self._background = ThreadPoolExecutor(1, thread_name_prefix="keys")
+
+    def close(self) -> None:
+        """Wait for the look-ups under way."""
+        self._background.shutdown()
+
+    def remembered(self, key: str) -> Key | None:
+        """The account of *key*, if it was found less than a second ago; asks no database."""
+        hashed, now = key_hash(key), time.monotonic()
+        found = self._found.get(hashed)
+        if found is None or now >= found.until:
+            return None
+        if now >= found.again_at:
+            self._found[hashed] = found._replace(again_at=found.until)  # once is enough
+            self._background.submit(self._look_up, hashed)
+        return found.key
 
     def find(self, key: str) -> Key | None:
         """The account of *key*, at most a second old; None if the key is unknown."""
-        hashed = key_hash(key)
+        return self.remembered(key) or self._look_up(key_hash(key))
+
+    def _look_up(self, hashed: str) -> Key | None:
         now = time.monotonic()
-        remembered = self._found.get(hashed)
-        if remembered is not None and now < remembered[0]:
-            return remembered[1]
         found = self._keys.find(hashed)
         if found is None:
             self._found.pop(hashed, None)
         else:
-            self._found[hashed] = (now + REMEMBERED, found)
+            self._found[hashed] = _Found(found, now + REMEMBERED / 2, now + REMEMBERED)
         return found

@@ -71,12 +71,20 @@ class Ledger:
             SQLAlchemyError: it could not be committed.
             RuntimeError: the ledger is closed.
         """
+        return self.submit(key_id, command, units).result()
+
+    def submit(self, key_id: int, command: str, units: int) -> "Future[bool]":
+        """What `charge` will return, or raise, for a caller that does not wait here.
+
+        Raises:
+            RuntimeError: the ledger is closed.
+        """
         charge = _Charge(key_id, command, units, Future())
         with self._closing:
             if self._closed:
                 raise RuntimeError("the ledger is closed")
             self._waiting.put(charge)
-        return charge.granted.result()
+        return charge.granted
 
     def close(self) -> None:
         """Commit what waits, and take nothing more."""

@@ -1,8 +1,9 @@
 """The HTTP application of one server process.
 
-Requests are answered in threads (see `Service`), so that one that takes long does not hold up the
-others; the event loop only reads and writes. Bulk commands have few threads of their own: a page of
-100,000 rows takes some 100 MB and, the interpreter lock being one, time from every other thread.
+What is short is answered where requests are read (see `Service.at_once`): to hand it to a thread
+and back would cost more than the answer. What may take longer, or waits for the database, goes to
+threads, so that it does not hold up the others. Bulk commands have few threads of their own: a page
+of 100,000 rows takes some 100 MB and, the interpreter lock being one, time from every other thread.
 """
 
 import asyncio
@@ -13,8 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 from litestar import Litestar, MediaType, Request, Response
-from litestar.exceptions import ClientException, HTTPException
-from litestar.handlers import HTTPRouteHandler
+from litestar.enums import ScopeType
+from litestar.exceptions import (
+    ClientException,
+    HTTPException,
+    MethodNotAllowedException,
+)
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
+from litestar.types import HTTPScope, Receive, Scope, Send
 
 from inlink.accounts.cache import KeyCache
 from inlink.accounts.database import connect
@@ -56,9 +64,10 @@ def create_app(layout: Layout) -> Litestar:
     engine = connect(set_up.accounts_url or layout.accounts)
     generations = Generations(layout)
     ledger = Ledger(engine)
+    keys = KeyCache(Keys(engine))
     service = Service(
         generations,
-        KeyCache(Keys(engine)),
+        keys,
         RateLimits(engine),
         ledger,
         Resources(Cursors(layout.secret()), Exports(engine), set_up),
@@ -69,6 +78,7 @@ def create_app(layout: Layout) -> Litestar:
     @contextlib.asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
         await asyncio.to_thread(generations.refresh)
+        await asyncio.to_thread(service.warm_up)
         watcher = asyncio.create_task(_watch(generations))
         try:
             yield
@@ -76,6 +86,7 @@ def create_app(layout: Layout) -> Litestar:
             watcher.cancel()
             pool.shutdown()
             bulk.shutdown()
+            keys.close()
             ledger.close()
             generations.close()
             engine.dispose()
@@ -85,7 +96,6 @@ def create_app(layout: Layout) -> Litestar:
         [*routes, _openapi_route(), *page_routes(), download_route(layout)],
         lifespan=[running],
         exception_handlers={HTTPException: _on_http_error, Exception: _on_failure},
-        request_max_body_size=MAX_BODY,
         openapi_config=None,
         logging_config=None,
     )
@@ -97,21 +107,89 @@ async def _watch(generations: Generations) -> None:
         await asyncio.to_thread(generations.refresh)
 
 
-def _route(command: Command, service: Service, pool: ThreadPoolExecutor) -> HTTPRouteHandler:
-    async def answer(request: HttpRequest) -> Response[bytes]:
-        received = Received(
-            cast("Method", request.method),
-            request.scope["query_string"],
-            await request.body(),
-            request.headers.get("authorization"),
-            _base_url(request),
-        )
-        rendered = await asyncio.get_running_loop().run_in_executor(
-            pool, service.respond, command, received
-        )
-        return _response(rendered)
+def _route(command: Command, service: Service, pool: ThreadPoolExecutor) -> ASGIRouteHandler:
+    """The route of a command, plain ASGI: short answers take less time than a request object."""
 
-    return HTTPRouteHandler(command.path, http_method=command.methods, status_code=200)(answer)
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == ScopeType.HTTP
+        method = scope["method"]
+        if method not in command.methods:
+            await _other_method(command, scope, receive, send)
+            return
+        body = await _body(receive) if method == "POST" else b""
+        if body is None:
+            return
+        received = Received(
+            cast("Method", method),
+            scope["query_string"],
+            body,
+            _header(scope, b"authorization"),
+            "" if command.has_target else _base_url(HttpRequest(scope)),
+        )
+        await _send(await _rendered(command, service, pool, received), send)
+
+    return ASGIRouteHandler(command.path, copy_scope=False)(answer)
+
+
+async def _rendered(
+    command: Command, service: Service, pool: ThreadPoolExecutor, received: Received
+) -> Rendered:
+    prepared = service.at_once(command, received)
+    loop = asyncio.get_running_loop()
+    if prepared is None:
+        return await loop.run_in_executor(pool, service.respond, command, received)
+    if prepared.charge is not None:
+        done = loop.create_future()
+        prepared.charge.add_done_callback(lambda _: loop.call_soon_threadsafe(_mark_done, done))
+        await done
+    return service.paid(command, prepared)
+
+
+def _mark_done(future: "asyncio.Future[None]") -> None:
+    if not future.done():  # the client left
+        future.set_result(None)
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The whole body; None if the client left before its end.
+
+    Raises:
+        RequestEntityTooLarge: there is too much of it.
+    """
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        pieces.append(message["body"])
+        size += len(pieces[-1])
+        if size > MAX_BODY:
+            raise RequestEntityTooLarge
+        if not message["more_body"]:
+            return b"".join(pieces)
+
+
+def _header(scope: HTTPScope, name: bytes) -> str | None:
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
+
+
+async def _send(rendered: Rendered, send: Send) -> None:
+    headers = [
+        (b"content-type", rendered.media_type.encode()),
+        (b"content-length", str(len(rendered.body)).encode()),
+    ]
+    headers += [(name.encode(), value.encode()) for name, value in rendered.headers.items()]
+    await send({"type": "http.response.start", "status": rendered.status, "headers": headers})
+    await send({"type": "http.response.body", "body": rendered.body, "more_body": False})
+
+
+async def _other_method(command: Command, scope: HTTPScope, receive: Receive, send: Send) -> None:
+    allowed = ", ".join([*command.methods, "OPTIONS"])
+    if scope["method"] != "OPTIONS":
+        raise MethodNotAllowedException(headers={"allow": allowed})
+    response = Response(content=None, status_code=204, headers={"Allow": allowed})
+    await response.to_asgi_response(None, HttpRequest(scope))(scope, receive, send)
 
 
 def _base_url(request: HttpRequest) -> str:

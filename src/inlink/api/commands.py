@@ -34,6 +34,9 @@ class Command:
     methods: tuple[Method, ...] = ("GET", "POST")
     bulk: bool = False
     """Whether one answer may take a second: such requests wait for each other."""
+    short_links: int = 0
+    """Up to how many links, live and lost, of its targets an answer of some rows takes a few
+    milliseconds, and waits for nothing but them."""
     successor_path: str | None = None
     """Path beneath the successor's prefix; None for v1.0, where the name is the path."""
 
@@ -67,6 +70,9 @@ class Command:
 
 GET: tuple[Method, ...] = ("GET",)
 
+SOME_LINKS = 10_000
+COUNTED_LINKS = 1 << 62  # any number: what is long is counted when the segments are written
+
 METRICS = Command(
     "get-metrics",
     "Key statistics of targets: numbers of live backlinks, referring domains, and others.",
@@ -74,6 +80,7 @@ METRICS = Command(
     answers.MetricsAnswer,
     live.get_metrics,
     units=30,
+    short_links=COUNTED_LINKS,
 )
 INLINK_RANK = Command(
     "get-inlink-rank",
@@ -82,6 +89,7 @@ INLINK_RANK = Command(
     answers.RanksAnswer,
     live.get_inlink_rank,
     units=30,
+    short_links=COUNTED_LINKS,
 )
 BACKLINKS = Command(
     "get-backlinks",
@@ -90,6 +98,7 @@ BACKLINKS = Command(
     answers.BacklinksAnswer,
     live.get_backlinks,
     units=1,
+    short_links=SOME_LINKS,
 )
 REFDOMAINS = Command(
     "get-refdomains",
@@ -98,6 +107,7 @@ REFDOMAINS = Command(
     answers.RefdomainsAnswer,
     live.get_refdomains,
     units=1,
+    short_links=SOME_LINKS,
 )
 EXPORT = Command(
     exports.COMMAND,
@@ -134,6 +144,7 @@ NEW_LOST_BACKLINKS = Command(
     answers.NewLostBacklinksAnswer,
     days.get_new_lost_backlinks,
     units=1,
+    short_links=SOME_LINKS,
 )
 NEW_LOST_REFDOMAINS = Command(
     "get-new-lost-refdomains",
@@ -142,6 +153,7 @@ NEW_LOST_REFDOMAINS = Command(
     answers.NewLostRefdomainsAnswer,
     days.get_new_lost_refdomains,
     units=1,
+    short_links=SOME_LINKS,
 )
 NEW_LOST_BACKLINKS_COUNT = Command(
     "get-new-lost-backlinks-count",
@@ -151,6 +163,7 @@ NEW_LOST_BACKLINKS_COUNT = Command(
     days.get_new_lost_backlinks_count,
     units=30,
     per_request=True,
+    short_links=SOME_LINKS,
 )
 NEW_LOST_REFDOMAINS_COUNT = Command(
     "get-new-lost-refdomains-count",
@@ -160,6 +173,7 @@ NEW_LOST_REFDOMAINS_COUNT = Command(
     days.get_new_lost_refdomains_count,
     units=30,
     per_request=True,
+    short_links=SOME_LINKS,
 )
 SUMMARY = Command(
     "get-summary",
@@ -176,6 +190,7 @@ ANCHORS = Command(
     answers.AnchorsAnswer,
     live.get_anchors,
     units=1,
+    short_links=SOME_LINKS,
 )
 PAGES = Command(
     "get-pages",
@@ -184,6 +199,7 @@ PAGES = Command(
     answers.PagesAnswer,
     live.get_pages,
     units=1,
+    short_links=SOME_LINKS,
 )
 IPS = Command(
     "get-ips",
@@ -192,6 +208,7 @@ IPS = Command(
     answers.IpsAnswer,
     live.get_ips,
     units=1,
+    short_links=SOME_LINKS,
 )
 BACKLINKS_COUNT = Command(
     "get-backlinks-count",
@@ -200,6 +217,7 @@ BACKLINKS_COUNT = Command(
     answers.BacklinksCountAnswer,
     live.get_backlinks_count,
     units=10,
+    short_links=COUNTED_LINKS,
 )
 REFDOMAINS_COUNT = Command(
     "get-refdomains-count",
@@ -208,6 +226,7 @@ REFDOMAINS_COUNT = Command(
     answers.RefdomainsCountAnswer,
     live.get_refdomains_count,
     units=10,
+    short_links=COUNTED_LINKS,
 )
 SUBNETS_COUNT = Command(
     "get-subnets-count",
@@ -216,6 +235,7 @@ SUBNETS_COUNT = Command(
     answers.SubnetsCountAnswer,
     live.get_subnets_count,
     units=10,
+    short_links=COUNTED_LINKS,
 )
 IPS_COUNT = Command(
     "get-ips-count",
@@ -224,6 +244,7 @@ IPS_COUNT = Command(
     answers.IpsCountAnswer,
     live.get_ips_count,
     units=10,
+    short_links=COUNTED_LINKS,
 )
 PAGE_INLINK_RANK = Command(
     "get-page-inlink-rank",
@@ -232,6 +253,7 @@ PAGE_INLINK_RANK = Command(
     answers.PageRanksAnswer,
     live.get_page_inlink_rank,
     units=10,
+    short_links=COUNTED_LINKS,
 )
 DOMAIN_INLINK_RANK = Command(
     "get-domain-inlink-rank",
@@ -240,6 +262,7 @@ DOMAIN_INLINK_RANK = Command(
     answers.DomainRanksAnswer,
     live.get_domain_inlink_rank,
     units=10,
+    short_links=COUNTED_LINKS,
 )
 SUBSCRIPTION_INFO = Command(
     "get-subscription-info",

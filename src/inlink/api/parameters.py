@@ -68,7 +68,7 @@ def only_value(query: Query, name: str) -> str | None:
         ApiError: 400, it has several values.
     """
     values = query.get(name, [])
-    if len(set(values)) > 1:
+    if len(values) > 1 and len(set(values)) > 1:
         raise ApiError.invalid(name, f"{name} is given {len(values)} times; give it once.")
     return values[0] if values else None
 
@@ -96,8 +96,10 @@ def from_values(values: Mapping[str, Any], request_type: type[Request]) -> Reque
     Raises:
         ApiError: 400, a parameter is missing or invalid.
     """
+    with contextlib.suppress(msgspec.ValidationError):
+        return msgspec.convert(values, request_type, strict=False)
     converted: dict[str, Any] = {}
-    for field in _fields(request_type):
+    for field in _fields(request_type):  # one by one: what is wrong is to be told
         if field.encode_name in values:
             converted[field.name] = _converted(field, values[field.encode_name])
         elif field.default is NODEFAULT:
@@ -187,4 +189,6 @@ codecs.register_error("inlink.keep_percent", _keep_percent)
 
 def _decoded(text: bytes) -> str:
     """Percent-decoded; bytes that are no UTF-8 stay percent-encoded, as a URL may have them."""
+    if b"%" not in text and text.isascii():
+        return text.decode()
     return unquote_to_bytes(text).decode("utf-8", "inlink.keep_percent")

@@ -2,10 +2,12 @@
 
 In: a command, and what was received. Out: status, headers and bytes. Checked in this order: the
 output format, the key, its rate, the parameters; path and method were checked before. The key pays
-when the answer stands. Nothing here knows of HTTP servers, so it runs in any thread.
+when the answer stands. Nothing here knows of HTTP servers, so it runs in any thread; what is short
+and waits for nothing may run in the one that serves all requests (`Service.at_once`).
 """
 
 import logging
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +27,9 @@ from inlink.api.requests import takes_batch
 from inlink.urls.targets import Mode, Target, TargetError, parse_target
 
 logger = logging.getLogger(__name__)
+
+SHORT_ROWS = 100
+"""Rows of an answer, or targets of a batch, that are made in some milliseconds."""
 
 TOKEN = "token "  # noqa: S105
 """How an ``Authorization`` header with a key begins, in upper or lower case."""
@@ -63,26 +68,57 @@ class Service:
     ledger: Ledger
     resources: Resources
 
+    def warm_up(self) -> None:
+        """Load what the first request would wait for: the public suffixes, the database."""
+        parse_target("example.com", "domain")
+        self.keys.find("")
+
     def respond(self, command: Command, received: Received) -> Rendered:
-        """Answer one request; whatever is wrong is answered too."""
+        """Answer one request; whatever is wrong is answered too. May take long, or wait."""
+        prepared = self._prepare(command, received, may_wait=True)
+        return self.paid(command, prepared)
+
+    def at_once(self, command: Command, received: Received) -> "Prepared | None":
+        """The answer, if that takes some milliseconds at most and waits for nothing; else None."""
+        try:
+            return self._prepare(command, received, may_wait=False)
+        except _TakesLongError:
+            return None
+
+    def paid(self, command: Command, prepared: "Prepared") -> Rendered:
+        """What is sent back: the answer that was prepared, if the key could pay for it."""
+        if prepared.charge is None:
+            return prepared.rendered
+        try:
+            granted = prepared.charge.result()
+        except Exception:
+            logger.exception("%s could not be charged", command.path)
+            return rendered_error(ApiError(500, "The server's log says more."), prepared.output)
+        if granted:
+            return prepared.rendered
+        refused = ApiError(402, f"This answer costs {prepared.units:,} units, more than are left.")
+        return rendered_error(refused, prepared.output)
+
+    def _prepare(self, command: Command, received: Received, *, may_wait: bool) -> "Prepared":
         output = JSON
         try:
             query = parameters.read_query(received.query)
             output = chosen(parameters.only_value(query, "output") or "json")
-            key = self._key(query, received.authorization)
-            self._check_rate(key)
+            key = self._key(query, received.authorization, may_wait)
+            self._check_rate(key, may_wait)
             request = _request(command, received, query)
-            answer = self._answer(command, request, key, received.base_url)
+            answer = self._answer(command, request, key, received.base_url, may_wait)
             rendered = Rendered(_status(answer), output.media_type, output.encode(answer))
-            self._charge(command, key, answer)
+            return self._charged(command, key, answer, rendered, output)
         except ApiError as error:
-            return rendered_error(error, output)
+            return Prepared(rendered_error(error, output))
+        except _TakesLongError:
+            raise
         except Exception:
             logger.exception("%s %s failed", received.method, command.path)
-            return rendered_error(ApiError(500, "The server's log says more."), output)
-        return rendered
+            return Prepared(rendered_error(ApiError(500, "The server's log says more."), output))
 
-    def _key(self, query: parameters.Query, authorization: str | None) -> Key:
+    def _key(self, query: parameters.Query, authorization: str | None, may_wait: bool) -> Key:
         text = parameters.only_value(query, "apikey")
         if text is None and authorization and authorization.lower().startswith(TOKEN):
             text = authorization[len(TOKEN) :].strip()
@@ -92,8 +128,10 @@ class Service:
                 "The key is missing: send the parameter apikey, or the header"
                 " Authorization: Token KEY.",
             )
-        key = self.keys.find(text)
+        key = self.keys.find(text) if may_wait else self.keys.remembered(text)
         if key is None:
+            if not may_wait:
+                raise _TakesLongError
             raise ApiError(401, "There is no such API key.")
         if not key.enabled:
             raise ApiError(403, "This API key is disabled.")
@@ -101,7 +139,9 @@ class Service:
             raise ApiError(403, f"This API key expired: its last day was {key.expires_on}.")
         return key
 
-    def _check_rate(self, key: Key) -> None:
+    def _check_rate(self, key: Key, may_wait: bool) -> None:
+        if key.rate_limit is not None and not may_wait:
+            raise _TakesLongError
         wait = self.limits.take(key)
         if wait > 0:
             raise ApiError(
@@ -110,9 +150,13 @@ class Service:
                 retry_after=wait,
             )
 
-    def _answer(self, command: Command, request: Any, key: Key, base_url: str) -> msgspec.Struct:
+    def _answer(
+        self, command: Command, request: Any, key: Key, base_url: str, may_wait: bool
+    ) -> msgspec.Struct:
         price = self._price(command)
         asked = request, key, self.resources, price, base_url
+        if not may_wait and not command.short_links:
+            raise _TakesLongError
         if not command.has_target:
             return command.run(AccountCall(*asked))
         texts = [request.target]
@@ -121,7 +165,10 @@ class Service:
         targets = self._targets(texts, request.mode if command.has_mode else "url")
         try:
             with self.generations.lease() as reader:
-                return command.run(Call(*asked, texts, targets, reader))
+                call = Call(*asked, texts, targets, reader)
+                if not may_wait and not _is_short(command, call):
+                    raise _TakesLongError
+                return command.run(call)
         except NothingBuiltError:
             raise ApiError(503, "Nothing has been built yet: run inlink build.") from None
 
@@ -135,13 +182,37 @@ class Service:
     def _price(self, command: Command) -> int:
         return self.resources.settings.costs.get(command.name, command.units)
 
-    def _charge(self, command: Command, key: Key, answer: msgspec.Struct) -> None:
+    def _charged(
+        self, command: Command, key: Key, answer: msgspec.Struct, rendered: Rendered, output: Format
+    ) -> "Prepared":
         if command.name == EXPORT.name:
-            return  # the task pays
+            return Prepared(rendered)  # the task pays
         items = 1 if command.per_request and _status(answer) == 200 else command.rows(answer)
         units = self._price(command) * items
-        if not self.ledger.charge(key.id, command.name, units):
-            raise ApiError(402, f"This answer costs {units:,} units, more than are left.")
+        charge = self.ledger.submit(key.id, command.name, units)
+        return Prepared(rendered, output, units, charge)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An answer, and what is to be paid before it is sent."""
+
+    rendered: Rendered
+    output: Format = JSON
+    units: int = 0
+    charge: "Future[bool] | None" = None
+    """Whether the key could pay: the charge that is under way. None where nothing is to be paid."""
+
+
+class _TakesLongError(Exception):
+    """The request is to be answered in a thread."""
+
+
+def _is_short(command: Command, call: Call[Any]) -> bool:
+    """Whether the answer takes no more than some milliseconds."""
+    if len(call.targets) * getattr(call.request, "limit", 1) > SHORT_ROWS:
+        return False
+    return sum(map(call.reader.size, call.targets)) <= command.short_links
 
 
 def _request(command: Command, received: Received, query: parameters.Query) -> Any:

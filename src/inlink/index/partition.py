@@ -158,7 +158,7 @@ class Partition:
 
     def target_rows(self, low: str, high: str) -> slice:
         """The rows of `targets` with a sort key from *low* up to, not including, *high*."""
-        return slice(self.target_keys.bisect(low), self.target_keys.bisect(high))
+        return self.target_keys.between(low, high)
 
     def link_rows(self, targets: slice) -> slice:
         """The rows of `links` to *targets*."""

@@ -6,6 +6,7 @@ A reader is a snapshot of one generation, opened at once and safe to use from se
 
 import datetime as dt
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -46,6 +47,8 @@ from inlink.index.segments import IMAGE, NOFOLLOW
 from inlink.urls.canonical import text_id
 from inlink.urls.targets import Target
 
+REMEMBERED_TARGETS = 1024
+
 DayValue = tuple[dt.date, int]
 """A count or a rank of a day."""
 
@@ -65,10 +68,19 @@ class Reader:
             Partition(segments.partition_directory(directory, number))
             for number in range(len(counts.partitions))
         ]
+        # A request looks its target up more than once, and tools ask several things about one.
+        self._target_rows = lru_cache(REMEMBERED_TARGETS)(self._find)
 
     def close(self) -> None:
         """Let go of the files; they are unmapped when the last answer under way is done."""
         self._partitions = []
+        self._target_rows.cache_clear()
+
+    def size(self, target: Target) -> int:
+        """How many live and lost links of *target* an answer may have to look at."""
+        partition, rows = self._targets(target)
+        live, lost = partition.link_rows(rows), partition.lost_rows(rows)
+        return len(range(live.start, live.stop)) + len(range(lost.start, lost.stop))
 
     def metrics(self, target: Target) -> Metrics:
         """Count the live backlinks of *target*."""
@@ -250,6 +262,9 @@ class Reader:
         return self._partitions[text_id(target.partition_domain) % len(self._partitions)]
 
     def _targets(self, target: Target) -> tuple[Partition, slice]:
+        return self._target_rows(target)
+
+    def _find(self, target: Target) -> tuple[Partition, slice]:
         partition = self._partition(target)
         return partition, partition.target_rows(target.low, target.high)
 

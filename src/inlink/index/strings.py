@@ -177,6 +177,20 @@ class Strings:
         keys = len(parts) // self._columns
         return block * self._block_rows + bisect_left(parts, wanted, hi=keys)
 
+    def between(self, low: str, high: str) -> slice:
+        """The rows with a key from *low* up to, not including, *high*; for sorted files only."""
+        assert self._separators is not None
+        start, wanted = self.bisect(low), high.encode()
+        block = start // self._block_rows
+        following = block + 2  # the first separator is the dictionary's
+        if start == self._rows or (
+            following < len(self._separators) and wanted >= bytes(self._separators[following])
+        ):
+            return slice(start, self.bisect(high))
+        parts = self._block(block)  # most ranges are short, and end in the block where they begin
+        stop = bisect_left(parts, wanted, hi=len(parts) // self._columns)
+        return slice(start, block * self._block_rows + stop)
+
     def _block(self, number: int) -> list[bytes]:
         try:
             decompressor = self._thread.decompressor

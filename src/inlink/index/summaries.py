@@ -19,7 +19,7 @@ from inlink.index.rows import Metrics
 from inlink.urls.canonical import url_of_key
 from inlink.urls.targets import Mode, TargetError, parse_target
 
-SUMMARY_LINKS = 50_000
+SUMMARY_LINKS = 5_000
 """Live links up to which metrics are counted when they are asked for (about 1 ms)."""
 
 

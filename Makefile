@@ -1,12 +1,13 @@
 # Everything a user or CI runs. `make demo` and `make test` need Python 3.11+ and make, nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint browser bench clean
+.PHONY: help install demo test lint browser bench soak wrk clean
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 INSTALLED := .venv/.installed
 INSTALLED_DEV := .venv/.installed-dev
+INSTALLED_BENCH := .venv/.installed-bench
 
 # The first Python 3.11 or newer; `make PYTHON=...` takes another.
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -18,7 +19,8 @@ help:
 	@echo "make demo      a small web, indexed and served (ONCE=1: end after the tour)"
 	@echo "make test      lint, types, import rules, tests"
 	@echo "make lint      all of these but the tests"
-	@echo "make bench     measure the hot paths"
+	@echo "make bench     measure Inlink beside its peers (QUICK=1: ten minutes, not an hour and a half)"
+	@echo "make soak      half an hour of mixed load on a server"
 	@echo "make clean     remove .venv, caches and the demo's data"
 
 install: $(INSTALLED)
@@ -46,11 +48,19 @@ browser:
 		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; } || true; \
 	fi
 
-bench: $(INSTALLED_DEV)
-	@for script in bench/[!_]*.py; do echo "== $$script" && $(BIN)/python $$script || exit 1; done
+bench: $(INSTALLED_BENCH) wrk
+	@$(BIN)/python -m bench $(if $(QUICK),--quick)
+
+soak: $(INSTALLED_BENCH)
+	@$(BIN)/python -m bench $(if $(QUICK),--quick) soak
+
+# The load generator of the benchmark of serving; without it, that part is left out.
+wrk:
+	@command -v wrk >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		apt-get install -qq -y --no-install-recommends wrk >/dev/null; } || true
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis demo-data
+	rm -rf .venv bench-results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis demo-data
 	find src tests bench demo -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): requirements.txt pyproject.toml | .venv/bin/pip
@@ -62,6 +72,12 @@ $(INSTALLED): requirements.txt pyproject.toml | .venv/bin/pip
 $(INSTALLED_DEV): requirements-dev.txt $(INSTALLED)
 	@echo "Installing the tools of requirements-dev.txt into .venv"
 	@$(PIP) install --no-compile --require-hashes -r requirements-dev.txt
+	@touch $@
+
+# The peers in benchmarks. Without --no-deps pip would refuse cc-pyspark beside Ibis; see [tool.uv] in pyproject.toml.
+$(INSTALLED_BENCH): requirements-bench.txt $(INSTALLED_DEV)
+	@echo "Installing the peers of requirements-bench.txt into .venv"
+	@$(PIP) install --no-compile --no-deps --require-hashes -r requirements-bench.txt
 	@touch $@
 
 # Debian and Ubuntu keep the part of Python that venv needs in a package of its own.

@@ -4,7 +4,10 @@
 
 Each stage runs in a process of its own, so that none inherits another's memory. Writes
 ``results.json`` (every sample) and ``results.md`` (the tables) into DIRECTORY (``bench-results``);
-a run of some stages keeps what the file has of the others.
+a run of some stages keeps what the file has of the others. The inputs that stages share are made
+in ``DIRECTORY/inputs``, and removed at the end unless ``--keep-inputs`` is given; then the next run
+takes them from there. A quick run is held against ``guard.json`` (see ``guard``), and ends with
+exit code 1 where something became slower.
 """
 
 import argparse
@@ -12,20 +15,22 @@ import datetime as dt
 import importlib
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
 import msgspec
 
-from bench.harness import INLINK, Goal, Measurement, Run, Skipped, Stage, ratios, versions
+from bench import guard
+from bench.harness import Goal, Measurement, Run, Skipped, Stage, by_case, own_of, ratios, versions
 
 STAGES = ("extraction", "build", "pagerank", "serving", "bulk", "disk", "start")
+BY_NAME = ("soak",)  # half an hour: only where it is asked for
 PACKAGES = (
     "duckdb pyarrow numpy scipy ibis-framework fastwarc selectolax ada-url msgspec litestar"
     " uvicorn warcio lxml beautifulsoup4 cc-pyspark igraph networkx scikit-network chdb"
@@ -65,13 +70,13 @@ def machine() -> str:
     )
 
 
-def run_stage(name: str, quick: bool) -> StageResult:
+def run_stage(name: str, quick: bool, inputs: Path) -> StageResult:
     """Measure one stage, in this process."""
     stage = cast("Stage", importlib.import_module(f"bench.{name}"))
     began, start, described = dt.datetime.now(dt.UTC), time.perf_counter(), machine()
     measurements, skipped = [], []
     with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as directory:
-        for found in stage.measure(Run(quick, Path(directory))):
+        for found in stage.measure(Run(quick, Path(directory), inputs)):
             if isinstance(found, Skipped):
                 skipped.append(found)
                 print(f"    left out: {found.contender}: {found.reason}", flush=True)
@@ -105,19 +110,6 @@ def shown(found: Measurement) -> str:
     if len(found.samples) > 1:
         text += f" ({number(min(found.samples))} to {number(max(found.samples))})"
     return text
-
-
-def by_case(measurements: Iterable[Measurement]) -> dict[str, list[Measurement]]:
-    """The measurements of each case, in order."""
-    cases: dict[str, list[Measurement]] = {}
-    for each in measurements:
-        cases.setdefault(each.case, []).append(each)
-    return cases
-
-
-def own_of(contenders: list[Measurement]) -> Measurement | None:
-    """Inlink's measurement of a case."""
-    return next((each for each in contenders if each.contender == INLINK), None)
 
 
 def compared(contenders: list[Measurement], against: str) -> tuple[float, str] | None:
@@ -221,18 +213,22 @@ def rows(contenders: list[Measurement]) -> list[str]:
 def main() -> None:
     """Run the stages asked for and write the tables of all."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(STAGES))
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join((*STAGES, *BY_NAME)))
     parser.add_argument("--quick", action="store_true", help="all stages in ten minutes")
     parser.add_argument("--out", type=Path, default=Path("bench-results"))
+    parser.add_argument("--keep-inputs", action="store_true")
+    parser.add_argument("--record", action="store_true", help="write guard.json (quick runs)")
     parser.add_argument("--result", type=Path, help=argparse.SUPPRESS)  # of the process of a stage
     options = parser.parse_args()
-    if unknown := set(options.stages) - set(STAGES):
-        parser.error(f"no stage {', '.join(sorted(unknown))}; stages: {', '.join(STAGES)}")
+    known = (*STAGES, *BY_NAME)
+    if unknown := set(options.stages) - set(known):
+        parser.error(f"no stage {', '.join(sorted(unknown))}; stages: {', '.join(known)}")
+    inputs = options.out / "inputs"
+    inputs.mkdir(parents=True, exist_ok=True)
     if options.result:
-        result = run_stage(options.stages[0], options.quick)
+        result = run_stage(options.stages[0], options.quick, inputs)
         options.result.write_bytes(msgspec.json.encode(result))
         return
-    options.out.mkdir(parents=True, exist_ok=True)
     stored = options.out / "results.json"
     results: dict[str, StageResult] = {}
     if stored.exists():
@@ -242,13 +238,32 @@ def main() -> None:
         print(f"== {name}", flush=True)
         part = options.out / f"{name}.part"
         command = [sys.executable, "-m", "bench", name, "--result", str(part)]
+        command += ["--out", str(options.out)]
         subprocess.run(command + ["--quick"] * options.quick, check=True)
         results[name] = msgspec.json.decode(part.read_bytes(), type=StageResult)
         part.unlink()
-        ordered = [results[stage] for stage in STAGES if stage in results]
+        ordered = [results[stage] for stage in known if stage in results]
         stored.write_bytes(msgspec.json.format(msgspec.json.encode(ordered)))
         (options.out / "results.md").write_text(tables(ordered), "utf-8")
+    if not options.keep_inputs:
+        shutil.rmtree(inputs)
     print((options.out / "results.md").read_text("utf-8"))
+    if options.quick:
+        names = options.stages or STAGES
+        check([each for name in names for each in results[name].measurements], options.record)
+
+
+def check(measurements: list[Measurement], record: bool) -> None:
+    """Record the ratios to the limit, or hold them against the recorded ones.
+
+    Raises:
+        SystemExit: a case became slower.
+    """
+    measured = guard.to_limit(measurements)
+    if record:
+        guard.record(measured)
+    elif lost := guard.losses(measured):
+        raise SystemExit("Slower than recorded:\n" + "\n".join(lost))
 
 
 if __name__ == "__main__":

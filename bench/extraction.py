@@ -146,7 +146,7 @@ def lxml_links(url: str, body: bytes) -> tuple[str, list[Link]]:
 
 def soup_links(url: str, body: bytes) -> tuple[str, list[Link]]:
     """Title and links of a page."""
-    from bs4 import BeautifulSoup 
+    from bs4 import BeautifulSoup
 
     soup = BeautifulSoup(body, "lxml")
     links = [
@@ -182,12 +182,12 @@ def spark_job() -> Callable[[list[Path]], int]:
     Raises:
         ImportError: it is not installed.
     """
-    import cc_pyspark 
+    import cc_pyspark
 
     # version 0.1.0.dev0 imports itself by the path that it has in its repository
     sys.modules.setdefault("src", cc_pyspark)
     sys.modules.setdefault("src.cc_pyspark", cc_pyspark)
-    from cc_pyspark.jobs.wat_extract_links import ( 
+    from cc_pyspark.jobs.wat_extract_links import (
         ExtractLinksJob,
     )
 

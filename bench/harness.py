@@ -13,7 +13,7 @@ import gc
 import importlib.metadata
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -81,6 +81,8 @@ class Run:
     """A run of all stages in ten minutes, not an hour and a half: less data, fewer rounds."""
     directory: Path
     """An empty directory for the stage's files; removed afterwards."""
+    shared: Path
+    """A directory for inputs that several stages of a run use; see ``webs``."""
 
     def rounds(self, full: int, quick: int) -> int:
         """How many rounds to measure."""
@@ -128,8 +130,8 @@ def in_turns(
             seconds = clock() - start
             if number:
                 samples[name].append(amount / seconds if unit.endswith("/s") else seconds)
-    for (name, kind), found in samples.items():
-        yield Measurement(case, name, kind, unit, found, (notes or {}).get(name, ""))
+    for (contender, kind), found in samples.items():
+        yield Measurement(case, contender, kind, unit, found, (notes or {}).get(contender, ""))
 
 
 def ratios(own: Measurement, other: Measurement) -> list[float]:
@@ -144,6 +146,19 @@ def ratios(own: Measurement, other: Measurement) -> list[float]:
     if own.unit.endswith("/s"):
         return [mine / theirs for mine, theirs in pairs]
     return [theirs / mine for mine, theirs in pairs]
+
+
+def by_case(measurements: Iterable[Measurement]) -> dict[str, list[Measurement]]:
+    """The measurements of each case, in order."""
+    cases: dict[str, list[Measurement]] = {}
+    for each in measurements:
+        cases.setdefault(each.case, []).append(each)
+    return cases
+
+
+def own_of(contenders: list[Measurement]) -> Measurement | None:
+    """Inlink's measurement of a case."""
+    return next((each for each in contenders if each.contender == INLINK), None)
 
 
 def versions(packages: str) -> str:

@@ -36,6 +36,7 @@ HUGE_PAGES = 1000
 FIRST_CRAWL = dt.date(2026, 1, 5)
 DAYS_BETWEEN = 30
 WORDS = 4096
+PHRASES = 1 << 18
 URLS_AT_ONCE = 100_000
 
 Size = Literal["small", "middling", "huge"]
@@ -60,7 +61,7 @@ class BenchTarget:
 
 def generation(run: Run, links: int) -> Layout:
     """The data directory of a web with about *links* backlinks, both crawls built and published."""
-    layout = Layout(run.shared / f"web-{links}")
+    layout = place(run, links)
     if layout.current_number() is None:
         shutil.rmtree(layout.root, ignore_errors=True)
         run.say(f"making a web of {links:,} links")
@@ -68,6 +69,11 @@ def generation(run: Run, links: int) -> Layout:
         run.say(f"building the web of {links:,} links")
         build(layout, Settings(), segments, lambda *_: None)
     return layout
+
+
+def place(run: Run, links: int) -> Layout:
+    """Where the generation of a web lies, once it is made."""
+    return Layout(run.shared / f"web-{links}")
 
 
 def segments(source: Path, target: Path, settings: Settings, _: StepProgress) -> None:
@@ -110,6 +116,7 @@ def write_crawl(layout: Layout, links: int, crawl: int) -> None:
             between=links,
             huge=huge,
             huge_pages=HUGE_PAGES,
+            phrases=PHRASES,
         )
     )
     database.close()
@@ -155,11 +162,15 @@ def _vocabulary() -> list[str]:
 
 
 def _words_table(database: duckdb.DuckDBPyConnection) -> None:
-    """Give the engine the words as a variable, and the macro that draws one by Zipf's law."""
+    """Give the engine a macro that draws a word by Zipf's law, and phrases of one to three."""
     database.execute("SET VARIABLE words = ?", [_vocabulary()])
     database.execute(
         f"""CREATE MACRO word(seed, nth) AS getvariable('words')[
-        1 + (pow({WORDS}, (hash(seed, nth) / 18446744073709551616.0)) - 1)::INTEGER]"""
+        1 + (pow({WORDS}, (hash(concat(nth, ' ', seed)) / 18446744073709551616.0)) - 1)::INTEGER]"""
+    )
+    database.execute(
+        f"""CREATE TABLE phrase AS SELECT k, word(k, 1) AS one, one || ' ' || word(k, 2) AS two,
+            two || ' ' || word(k, 3) AS three FROM range({PHRASES}) made(k)"""
     )
 
 
@@ -262,17 +273,17 @@ SELECT visit.visit_id, e::INTEGER AS position,
     CASE WHEN visit.outcome = 'redirect' THEN 'location' ELSE 'a' END AS element,
     target.url_id AS target_id, target.domain_id AS target_domain_id,
     CASE WHEN visit.outcome = 'redirect' OR seed % 16 = 1 THEN ''
-        WHEN seed % 16 < 6 THEN word(target.url_id, 0)
-        WHEN seed % 16 < 12 THEN word(target.url_id, seed % 7) || ' ' || word(target.url_id, 8)
-        ELSE word(seed, 1) || ' ' || word(seed, 2) || ' ' || word(seed, 3) END AS anchor,
+        WHEN seed % 16 < 6 THEN one WHEN seed % 16 < 12 THEN two ELSE three END AS anchor,
     CASE WHEN seed % 11 = 0 THEN 'nofollow' ELSE '' END AS rel, seed % 11 = 0 AS nofollow,
     seed % 16 = 1 AS image,
-    CASE WHEN seed % 16 = 1 THEN 'https://cdn.' || word(visit.domain_id, 0) || '.example/'
-        || word(seed, 4) || '.png' END AS image_source,
-    CASE WHEN seed % 16 = 1 THEN word(seed, 1) || ' ' || word(seed, 2) END AS alt
+    CASE WHEN seed % 16 = 1 THEN 'https://cdn' || visit.domain_id % 500 + 500 || '.example/'
+        || replace(two, ' ', '/') || '.png' END AS image_source,
+    CASE WHEN seed % 16 = 1 THEN three END AS alt
 FROM element
 JOIN visit ON visit.n = element.source
 JOIN page AS target ON target.n = element.target
+JOIN phrase ON phrase.k = CASE WHEN seed % 16 < 12 THEN hash(element.target, seed % 16 // 2)
+    ELSE seed // 16 END % {phrases}
 WHERE visit.outcome IN ('ok', 'noindex')
     OR (visit.outcome = 'redirect' AND seed % 20 = 0)
 ) TO '{batch}/links.parquet' (COMPRESSION zstd)"""

@@ -1,0 +1,12 @@
+"""The peers of serving: other databases behind the same framework, answering the same requests.
+
+    rows.py       the rows of a generation as the peers keep them, made once
+    sql.py        what is asked, in SQL that all of them take
+    database.py   what a peer has to be able to do; its answers
+    sqlite.py, postgresql.py, duck.py, clickhouse.py   one database each
+    server.py     the HTTP server of any of them, and of the constant answer
+    contenders.py starts the servers, Inlink's too, and asks them
+
+The peers have no keys, no rates and no charges, do not validate, and take targets that are
+canonical already: all that is in their favour.
+"""

@@ -5,7 +5,12 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A test is right or wrong, not slow: machines that run it are busy with other things.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and so would every command
 # that they start to interrupt.

@@ -32,7 +32,7 @@ def postgresql() -> Iterator[Callable[[], str]]:
     """
     with tempfile.TemporaryDirectory(prefix="inlink-", ignore_cleanup_errors=True) as temporary:
         try:
-            process = _start(Path(temporary))
+            process = start_postgresql(Path(temporary))
         except (OSError, subprocess.SubprocessError, psycopg.Error) as error:
             reason = f"PostgreSQL cannot be run here: {getattr(error, 'stderr', None) or error}"
             if os.environ.get("CI"):
@@ -45,8 +45,8 @@ def postgresql() -> Iterator[Callable[[], str]]:
             process.wait(START)
 
 
-def _start(directory: Path) -> "subprocess.Popen[bytes]":
-    """Run the server on a socket in *directory*; it refuses to run as root, so root lends it."""
+def start_postgresql(directory: Path, *options: str) -> "subprocess.Popen[bytes]":
+    """Run a server on a socket in *directory*; it refuses to run as root, so root lends it."""
     package = importlib.util.find_spec(PACKAGE)
     if package is None or package.origin is None:
         raise OSError(f"the package {PACKAGE} is missing")
@@ -72,7 +72,7 @@ def _start(directory: Path) -> "subprocess.Popen[bytes]":
     log = (directory / "log").open("wb")
     with log:
         process = subprocess.Popen(
-            [programs / "postgres", "-D", data, "-k", directory, "-h", "", "-F"],
+            [programs / "postgres", "-D", data, "-k", directory, "-h", "", "-F", *options],
             user=user,
             stdout=log,
             stderr=log,

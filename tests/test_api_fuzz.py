@@ -98,7 +98,7 @@ def queries(draw: st.DrawFn) -> tuple[Command, bytes]:
     return command, b"&".join(name.encode() + b"=" + value for name, value in pairs)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(queries())
 def test_any_query_string(asked: tuple[Service, str], sent: tuple[Command, bytes]) -> None:
     service, key = asked
@@ -130,7 +130,7 @@ def bodies(draw: st.DrawFn) -> tuple[Command, dict[str, Any]]:
     return command, good | draw(st.dictionaries(names, json_values, max_size=3))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(bodies())
 def test_any_json_body(asked: tuple[Service, str], sent: tuple[Command, dict[str, Any]]) -> None:
     service, key = asked
@@ -139,7 +139,7 @@ def test_any_json_body(asked: tuple[Service, str], sent: tuple[Command, dict[str
     check(service.respond(command, Received("POST", f"apikey={key}".encode(), content)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(COMMAND, st.binary(max_size=60))
 def test_any_body(asked: tuple[Service, str], command: Command, body: bytes) -> None:
     service, key = asked

@@ -277,7 +277,7 @@ def test_there_is_something_to_be_asked_about(asked: Asked) -> None:
 # GET and POST, keys, faces
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=400, derandomize=True)
 @given(requests_to(tuple(command for command in ROUTES if "POST" in command.methods)))
 def test_get_and_post_are_the_same(asked: Asked, request: tuple[Command, Parameters]) -> None:
     command, parameters = request
@@ -292,7 +292,7 @@ def as_text(value: Any) -> str:
     return json.dumps(value) if isinstance(value, list) else str(value)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200, derandomize=True)
 @given(requests_to(ROUTES), st.sampled_from(["Token {}", "token {}", "TOKEN  {}"]))
 def test_the_key_may_come_in_a_header(
     asked: Asked, request: tuple[Command, Parameters], header: str
@@ -311,7 +311,7 @@ def test_every_command_but_the_subscription_has_two_faces() -> None:
 
 
 @pytest.mark.parametrize(("one", "other"), FACES, ids=lambda command: command.path)
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30, derandomize=True)
 @given(st.data())
 def test_both_faces_are_the_same(
     asked: Asked, one: Command, other: Command, data: st.DataObject
@@ -323,7 +323,7 @@ def test_both_faces_are_the_same(
 # JSON and XML
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=400, derandomize=True)
 @given(requests_to(ROUTES))
 def test_json_and_xml_are_the_same(asked: Asked, request: tuple[Command, Parameters]) -> None:
     """And the XML is valid by the command's schema, and has its types by it."""
@@ -372,7 +372,7 @@ def held(value: Any) -> Any:
 NOT_XML = {*map(chr, range(32)), "\ufffe", "\uffff"} - set("\t\r\n")
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300, derandomize=True)
 @given(requests_to(ROUTES))
 def test_names_stand_in_the_order_of_the_specification(
     asked: Asked, request: tuple[Command, Parameters]
@@ -396,7 +396,7 @@ def test_names_stand_in_the_order_of_the_specification(
 # pages and limits
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100, derandomize=True)
 @given(
     st.sampled_from(RAW), TARGET, VALUES["mode"], st.lists(st.integers(1, 40), min_size=1)
 )  # fmt: skip
@@ -417,7 +417,7 @@ def test_pages_of_any_size_make_the_whole(
     assert pages == whole
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300, derandomize=True)
 @given(requests_to(LIMITED), st.integers(1, 60))
 def test_a_shorter_list_is_the_beginning_of_a_longer_one(
     asked: Asked, request: tuple[Command, Parameters], limit: int
@@ -436,7 +436,7 @@ def test_a_shorter_list_is_the_beginning_of_a_longer_one(
 # new and lost
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300, derandomize=True)
 @given(requests_to(HISTORY))
 def test_new_and_lost_together_are_both(asked: Asked, request: tuple[Command, Parameters]) -> None:
     """Lists are those of each type, merged; of counts, each type fills its own column."""
@@ -455,7 +455,7 @@ def test_new_and_lost_together_are_both(asked: Asked, request: tuple[Command, Pa
         assert all(days[0] <= row["new_lost_date"] <= days[1] for row in both)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150, derandomize=True)
 @given(st.sampled_from(["backlinks", "refdomains"]), st.data())
 def test_counts_by_day_are_those_of_the_list(asked: Asked, what: str, data: st.DataObject) -> None:
     by_name = {command.name: command for command in COMMANDS}
@@ -482,7 +482,7 @@ def server(data: Path) -> Iterator[Server]:
         yield server
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50, derandomize=True)
 @given(requests_to(tuple(c for c in ROUTES if not c.name.startswith("download"))))
 def test_over_http_it_is_the_same(
     asked: Asked, server: Server, request: tuple[Command, Parameters]

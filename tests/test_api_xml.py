@@ -212,7 +212,7 @@ def read_struct(element: Any, struct: type[Struct]) -> Struct:
 
 @pytest.mark.parametrize("parse", [ElementTree.fromstring, etree.fromstring])
 @pytest.mark.parametrize("struct", ANSWERS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_parsers_read_back_what_was_written(
     struct: type[Struct], parse: Callable[[bytes], Any], data: st.DataObject
@@ -224,7 +224,7 @@ def test_parsers_read_back_what_was_written(
 
 
 @pytest.mark.parametrize("struct", ANSWERS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_the_schema_takes_every_answer(struct: type[Struct], data: st.DataObject) -> None:
     validator(struct).assertValid(etree.fromstring(encode_xml(data.draw(values(struct)))))

@@ -305,7 +305,7 @@ PARTS = (
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=500), st.lists(st.sampled_from(PARTS), max_size=30))
 def test_no_bytes_raise(noise: bytes, parts: list[bytes]) -> None:
     text = b"x".join(parts) + noise + b" ".join(parts)

@@ -276,7 +276,7 @@ def test_the_digest_is_that_of_all_bytes_whatever_is_read(tmp_path: Path) -> Non
             assert file.finish() == (len(content), hashlib.sha256(content).digest())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.binary(max_size=400),
     st.sampled_from(

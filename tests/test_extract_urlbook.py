@@ -23,7 +23,7 @@ def _joined(base: str, text: str) -> str | None:
     return url if url.startswith(("http://", "https://")) else None
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(st.sampled_from(BASES), st.lists(TEXTS, max_size=5))
 def test_links_are_resolved_as_the_parser_does(base: str, texts: list[str]) -> None:
     book = UrlBook(())

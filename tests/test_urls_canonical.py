@@ -209,7 +209,6 @@ def test_longer_urls_are_left_out() -> None:
     assert canonical_url("?gone=" + "a" * 2**20, start, ["gone"]) == start
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(st.text(st.characters()), st.none() | st.just("https://example.com/a/b") | st.text())
 def test_never_raises_and_is_its_own_canonical_form(text: str, base: str | None) -> None:
     url = canonical_url(text, base)
@@ -246,7 +245,7 @@ PIECES = st.sampled_from([*_PIECES.split(), *"\t\n\0 "])
 """What the parser leaves as it is, and what it does not."""
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2000)
 @given(st.lists(PIECES, max_size=12).map("".join))
 def test_a_url_that_is_not_parsed_is_as_the_parser_would_have_it(text: str) -> None:
     for given_text in (text, f"https://www.example.com{text}", f"http://a.example/{text}"):

@@ -9,7 +9,7 @@ import ada_url
 import publicsuffixlist
 import pytest
 import tldextract
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inlink.urls.domains import (
@@ -170,7 +170,6 @@ def test_registrable_domain(host: str, registrable: str, icann: str) -> None:
 LABELS = st.sampled_from(["", "a", "b-", "!", "*", "www", "com", "uk", "co", "ck", "github", "io"])
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(LABELS, min_size=2, max_size=6).map(".".join))
 def test_all_that_lies_beneath_a_domain_belongs_to_it(host: str) -> None:
     domain, partition = registrable_domain(host), icann_domain(host)
@@ -227,7 +226,6 @@ def test_host_to_unicode(host: str, text: str) -> None:
     assert host_to_unicode(host) == text
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(st.text())
 def test_what_people_read_leads_back_to_the_host(text: str) -> None:
     host = host_to_ascii(text)

@@ -9,7 +9,7 @@ from pathlib import Path
 import ada_url
 import pytest
 import tldextract
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inlink.urls.canonical import canonical_url, sort_key, url_of_key
@@ -71,7 +71,6 @@ def test_the_form_of_the_key(url: str, key: str) -> None:
     assert url_of_key(key) == url
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(CANONICAL)
 def test_a_key_leads_back_to_its_url(url: str) -> None:
     key = sort_key(url)
@@ -115,7 +114,6 @@ def stand_together(items: Iterable[str], group: Callable[[str], Hashable]) -> bo
     return len(runs) == len(set(runs))
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(CANONICAL)
 def test_a_description_says_what_a_full_parse_says(url: str) -> None:
     agrees_with_a_full_parse(describe(url))

@@ -2,7 +2,7 @@
 
 import ada_url
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inlink.urls.canonical import canonical_url, sort_key
@@ -182,7 +182,6 @@ def hostname(url: str) -> str:
     return ada_url.parse_url(url, ("hostname",))["hostname"]
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(HOSTS, st.lists(URLS, min_size=1, max_size=20))
 def test_a_host_is_its_urls_and_no_others(host: str, texts: list[str]) -> None:
     target = parse_target(host, "host")
@@ -192,7 +191,6 @@ def test_a_host_is_its_urls_and_no_others(host: str, texts: list[str]) -> None:
             assert covers(target, url) == (hostname(url) == hostname(f"http://{host}"))
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(HOSTS, st.lists(URLS, min_size=1, max_size=20))
 def test_a_domain_is_its_hosts_and_no_others(host: str, texts: list[str]) -> None:
     target = parse_target(host, "domain")
@@ -209,7 +207,6 @@ def test_a_domain_is_its_hosts_and_no_others(host: str, texts: list[str]) -> Non
             assert not beneath or icann_domain(hostname(url)) == target.partition_domain
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(URLS, URLS)
 def test_a_url_is_itself_and_no_other(text: str, other: str) -> None:
     url, another = canonical_url(text), canonical_url(other)
@@ -217,7 +214,6 @@ def test_a_url_is_itself_and_no_other(text: str, other: str) -> None:
         assert covers(parse_target(text, "url"), another) == (url == another)
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(ADDRESSES.filter(lambda address: "@" not in address and ":80" not in address), URLS)
 def test_a_url_without_scheme_is_both(address: str, other: str) -> None:
     both = {canonical_url(f"http://{address}"), canonical_url(f"https://{address}")}
@@ -226,7 +222,6 @@ def test_a_url_without_scheme_is_both(address: str, other: str) -> None:
         assert covers(parse_target(address, "url"), another) == (another in both)
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(st.text(st.characters()), st.sampled_from(MODES))
 def test_any_text_is_a_target_or_a_target_error(text: str, mode: Mode) -> None:
     try:

@@ -374,10 +374,11 @@ def test_a_day_far_away_costs_no_room(tmp_path: Path) -> None:
         (day.new, day.lost) for day in reader.new_lost_refdomains_count(target, week, None)
     } == {(0, 0)}
     rows = reader.new_lost_backlinks(target, EVER, None, "new_lost_date", 10)
-    assert [row.new_lost_date for row in rows] == [
-        dt.date.max,
-        dt.date.max - DAY,
-        dt.date.min,
+    earliest, latest = dt.date(1880, 4, 14), dt.date(2059, 9, 18)  # as docs/segments.md has it
+    assert [(row.new_lost_date, row.new_lost_type) for row in rows] == [
+        (latest, "new"),
+        (latest, "lost"),
+        (earliest, "new"),
     ]
 
 

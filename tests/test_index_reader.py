@@ -74,7 +74,7 @@ def random_web(seed: int, links: int) -> Web:
         url: Page(
             random.choice(TEXTS),
             random.choice(IPS),
-            START + dt.timedelta(days=random.randrange(-40_000, 40_000)),
+            START + dt.timedelta(days=random.randrange(-40_000, 12_000)),
         )
         for url in urls
     }
@@ -301,11 +301,24 @@ def test_dates_are_those_of_utc_even_before_1970(tmp_path: Path) -> None:
     assert (found.first_seen, found.last_visited) == (dt.date(1969, 12, 31),) * 2
 
 
+@pytest.mark.parametrize(
+    ("year", "told"), [(1066, dt.date(1880, 4, 14)), (2525, dt.date(2059, 9, 18))]
+)
+def test_days_of_no_crawl_are_told_as_the_first_or_last_that_is_kept(
+    tmp_path: Path, year: int, told: dt.date
+) -> None:
+    moment = dt.datetime(year, 1, 1, tzinfo=dt.UTC)
+    link = Link("https://a.org/", "https://b.org/", first_seen=moment)
+    web = Web([link], {"https://a.org/": Page(visited_at=moment)})
+    (found,) = read(web, tmp_path).backlinks(parse_target("b.org", "host"), "date_found", 1)
+    assert (found.first_seen, found.last_visited) == (told, told)
+
+
 def test_another_format_is_refused(web: Web, tmp_path: Path) -> None:
     read(web, tmp_path)
     path = tmp_path / "segments" / "segments.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
-    with pytest.raises(SegmentsError, match=r"has format 99.*reads format 2.*inlink build"):
+    with pytest.raises(SegmentsError, match=r"has format 99.*reads format 3.*inlink build"):
         Reader(tmp_path)
 
 

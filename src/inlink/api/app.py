@@ -138,7 +138,7 @@ async def _rendered(
     loop = asyncio.get_running_loop()
     if prepared is None:
         return await loop.run_in_executor(pool, service.respond, command, received)
-    if prepared.charge is not None:
+    if prepared.charge is not None and not prepared.charge.done():
         done = loop.create_future()
         prepared.charge.add_done_callback(lambda _: loop.call_soon_threadsafe(_mark_done, done))
         await done

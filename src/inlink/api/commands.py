@@ -37,6 +37,8 @@ class Command:
     short_links: int = 0
     """Up to how many links, live and lost, of its targets an answer of some rows takes a few
     milliseconds, and waits for nothing but them."""
+    kept_lists: bool = False
+    """Whether long targets have the first rows of this list kept: those answers are short too."""
     successor_path: str | None = None
     """Path beneath the successor's prefix; None for v1.0, where the name is the path."""
 
@@ -70,7 +72,8 @@ class Command:
 
 GET: tuple[Method, ...] = ("GET",)
 
-SOME_LINKS = 10_000
+SOME_LINKS = 20_000
+FILTERED_LINKS = 1000  # of each, texts are looked up
 COUNTED_LINKS = 1 << 62  # any number: what is long is counted when the segments are written
 
 METRICS = Command(
@@ -99,6 +102,7 @@ BACKLINKS = Command(
     live.get_backlinks,
     units=1,
     short_links=SOME_LINKS,
+    kept_lists=True,
 )
 REFDOMAINS = Command(
     "get-refdomains",
@@ -108,6 +112,7 @@ REFDOMAINS = Command(
     live.get_refdomains,
     units=1,
     short_links=SOME_LINKS,
+    kept_lists=True,
 )
 EXPORT = Command(
     exports.COMMAND,
@@ -301,8 +306,16 @@ COMMANDS = (
 
 
 def _also_at(path: str, command: Command, request: type[Struct] | None = None) -> Command:
-    """*command* at a path of the successor, where it may take other parameters."""
-    return replace(command, successor_path=path, request=request or command.request)
+    """*command* at a path of the successor, where *request* may have filters."""
+    if request is None:
+        return replace(command, successor_path=path)
+    return replace(
+        command,
+        successor_path=path,
+        request=request,
+        short_links=FILTERED_LINKS,
+        kept_lists=False,
+    )
 
 
 SUCCESSOR = (

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from inlink.accounts.cache import KeyCache
 from inlink.accounts.keys import Key
@@ -109,7 +110,7 @@ class Service:
             request = _request(command, received, query)
             answer = self._answer(command, request, key, received.base_url, may_wait)
             rendered = Rendered(_status(answer), output.media_type, output.encode(answer))
-            return self._charged(command, key, answer, rendered, output)
+            return self._charged(command, key, answer, rendered, output, may_wait)
         except ApiError as error:
             return Prepared(rendered_error(error, output))
         except _TakesLongError:
@@ -183,13 +184,20 @@ class Service:
         return self.resources.settings.costs.get(command.name, command.units)
 
     def _charged(
-        self, command: Command, key: Key, answer: msgspec.Struct, rendered: Rendered, output: Format
+        self,
+        command: Command,
+        key: Key,
+        answer: msgspec.Struct,
+        rendered: Rendered,
+        output: Format,
+        may_wait: bool,
     ) -> "Prepared":
         if command.name == EXPORT.name:
             return Prepared(rendered)  # the task pays
         items = 1 if command.per_request and _status(answer) == 200 else command.rows(answer)
         units = self._price(command) * items
-        charge = self.ledger.submit(key.id, command.name, units)
+        submit = self.ledger.submit if may_wait else self.ledger.submit_at_once
+        charge = submit(key.id, command.name, units)
         return Prepared(rendered, output, units, charge)
 
 
@@ -212,6 +220,8 @@ def _is_short(command: Command, call: Call[Any]) -> bool:
     """Whether the answer takes no more than some milliseconds."""
     if len(call.targets) * getattr(call.request, "limit", 1) > SHORT_ROWS:
         return False
+    if command.kept_lists and getattr(call.request, "per_domain", UNSET) in (UNSET, 1):
+        return True
     return sum(map(call.reader.size, call.targets)) <= command.short_links
 
 

@@ -79,7 +79,7 @@ def ips(partition: Partition, rows: slice, order: CountOrder, limit: int) -> lis
 def summary(partition: Partition, rows: slice, ranks: Ranks, top: int) -> Summary:
     """Count *rows* in every way, with the first *top* of each list."""
     links = partition.links
-    host, flags = links.host[rows], links.flags[rows]
+    host, flags = partition.hosts_of(rows), links.flags[rows]
     from_home_page, dofollow = flags & HOME != 0, flags & NOFOLLOW == 0
     hosts = selection.by_host(partition, rows)
     tlds = _tlds(partition, hosts.host)
@@ -125,7 +125,7 @@ def rank_distribution(
 
     Those of unknown rank are counted under `UNKNOWN_RANK`, ranks that nobody has are left out.
     """
-    hosts = np.unique(partition.links.host[rows])
+    hosts = np.unique(partition.hosts_of(rows))
     if by == "domain":
         _, places = np.unique(partition.hosts.domain[hosts], return_index=True)
         hosts = hosts[places]
@@ -139,7 +139,7 @@ def _first(
 ) -> Iterator[tuple[str, *Counts]]:
     """The first *limit* groups of *rows* by *column*: text and counts, as answers have them."""
     links = partition.links
-    groups = grouped(column, links.host[rows], links.flags[rows])
+    groups = grouped(column, partition.hosts_of(rows), links.flags[rows])
     first_seen = earliest(column, links.first_seen[rows])
     chosen = selection.top(groups.backlinks if order == "backlinks" else groups.refdomains, limit)
     backlinks, dofollow = groups.backlinks[chosen], groups.dofollow_backlinks[chosen]
@@ -201,7 +201,7 @@ def _targets(partition: Partition, rows: slice) -> Rows:
     return np.repeat(np.arange(first, last + 1), np.diff(ends, prepend=rows.start))
 
 
-def _tlds(partition: Partition, hosts: Rows) -> dict[str, int]:
+def _tlds(partition: Partition, hosts: Ints) -> dict[str, int]:
     """How many of *hosts* each top-level domain has, most first; IP addresses have none."""
     numbers, counts = np.unique(partition.hosts.tld[hosts], return_counts=True)
     order = selection.top(counts, len(counts))
@@ -218,7 +218,7 @@ def _countries(partition: Partition, rows: slice, top: int) -> list[CountryCount
     country = np.full(len(addresses), -1, np.int32)
     country[known] = partition.ips.country[addresses[known]]
     country[country == 0] = -1
-    groups = grouped(country, links.host[rows], links.flags[rows])
+    groups = grouped(country, partition.hosts_of(rows), links.flags[rows])
     chosen = selection.top(groups.refdomains, top)
     return [
         CountryCount(chr(number >> 8) + chr(number & 0xFF), count)

@@ -138,6 +138,16 @@ class _Events:
         values[~self.live] = ended[self.row[~self.live]]
         return values
 
+    @property
+    def image_sources(self) -> Ints:
+        """The rows of image sources; -1 for none."""
+        partition = self.partition
+        return np.where(
+            self.live,
+            partition.image_sources_of(self.row),
+            partition.image_sources_of(self.row, partition.lost),
+        )
+
 
 def _events(partition: Partition, rows: _Rows) -> _Events:
     """What was found, in key order, then what was lost."""
@@ -171,7 +181,7 @@ def _backlinks(events: _Events) -> list[NewLostBacklink]:
         partition.target_of(events.row, partition.lost),
     )
     texts = partition.texts(
-        events.column("source"), target, events.column("anchor"), events.column("image_source")
+        events.column("source"), target, events.column("anchor"), events.image_sources
     )
     reason = np.full(len(flags), -1)
     reason[events.lost] = partition.lost.reason[events.row[events.lost]]
@@ -211,7 +221,7 @@ def day_counts(span: Span, found: Ints, lost: Ints) -> list[DayCount]:
 
 def _per_day(span: Span, days: Ints) -> Rows:
     """How many of *days* are each day of *span*."""
-    within = days[in_span(days, span)] - day_number(span.first)
+    within = days[in_span(days, span)].astype(np.int64) - day_number(span.first)
     return np.bincount(within, minlength=day_number(span.last) - day_number(span.first) + 1)
 
 

@@ -14,14 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from inlink.index.files import map_columns
-from inlink.index.rows import Metrics, RawPosition
+from inlink.index.rows import BACKLINK_ORDERS, BacklinkOrder, Metrics, RawPosition
 from inlink.index.segments import REDIRECT
 from inlink.index.strings import Strings
 from inlink.urls.canonical import url_of_key
 
+TOP = 100
+"""Rows that are kept of each list of a long slice: as many as are asked for, if nobody says."""
+
 _Ints = npt.NDArray[np.integer[Any]]
 Int8 = npt.NDArray[np.int8]
 UInt8 = npt.NDArray[np.uint8]
+Int16 = npt.NDArray[np.int16]
 UInt16 = npt.NDArray[np.uint16]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -32,8 +36,8 @@ class Targets:
     """URLs of the partition, by sort key."""
 
     inlink_rank: Int8
-    links_end: Int64
-    lost_end: Int64
+    links_end: Int32
+    lost_end: Int32
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +46,11 @@ class Links:
 
     source: Int32
     anchor: Int32
-    image_source: Int32
     flags: UInt8
-    first_seen: Int32
-    found: Int32
+    first_seen: Int16
+    found: Int16
     inlink_rank: Int8
     domain_inlink_rank: Int8
-    host: Int32
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +59,29 @@ class Lost:
 
     source: Int32
     anchor: Int32
-    image_source: Int32
     flags: UInt8
-    first_seen: Int32
-    found: Int32
-    lost: Int32
+    first_seen: Int16
+    found: Int16
+    lost: Int16
     reason: UInt8
     inlink_rank: Int8
     domain_inlink_rank: Int8
-    host: Int32
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """The image sources of the links, live or lost, that have one; by row of the link."""
+
+    link: Int32
+    image_source: Int32
 
 
 @dataclass(frozen=True, slots=True)
 class Pages:
     """Referring pages, by sort key."""
 
-    last_visited: Int32
+    host: Int32
+    last_visited: Int16
     ip: Int32
     subnet: Int32
 
@@ -119,6 +128,26 @@ class PastDomainRanks:
     domain_inlink_rank: Int8
 
 
+@dataclass(frozen=True, slots=True)
+class TopHosts:
+    """The first referring hosts of long slices, list after list."""
+
+    host: Int32
+    backlinks: Int32
+    dofollow_backlinks: Int32
+    first_seen: Int16
+
+    def at(self, rows: slice) -> "TopHosts":
+        """Those of *rows*, as far as there are any."""
+        rows = slice(rows.start, rows.start + int(np.count_nonzero(self.host[rows] >= 0)))
+        return TopHosts(
+            self.host[rows],
+            self.backlinks[rows],
+            self.dofollow_backlinks[rows],
+            self.first_seen[rows],
+        )
+
+
 class LinkTexts(NamedTuple):
     """Texts of links: one list for each column."""
 
@@ -136,6 +165,8 @@ class Partition:
         self.targets = Targets(**map_columns(directory / "targets.arrow"))
         self.links = Links(**map_columns(directory / "links.arrow"))
         self.lost = Lost(**map_columns(directory / "lost.arrow"))
+        self._images = Images(**map_columns(directory / "link_images.arrow"))
+        self._lost_images = Images(**map_columns(directory / "lost_images.arrow"))
         self.pages = Pages(**map_columns(directory / "pages.arrow"))
         self.ips = Ips(**map_columns(directory / "ips.arrow"))
         self.hosts = Hosts(**map_columns(directory / "hosts.arrow"))
@@ -154,7 +185,11 @@ class Partition:
         self.edu = _row_of(self.tlds, "edu")
         self.gov = _row_of(self.tlds, "gov")
         summaries = directory / "summaries.arrow"
-        self._summaries = _summaries(map_columns(summaries)) if summaries.exists() else {}
+        self._summaries: dict[tuple[int, int], _Summary] = {}
+        if summaries.exists():  # written last, by means of the rest
+            self._summaries = _summaries(map_columns(summaries))
+            self._top_links = map_columns(directory / "top_links.arrow")["link"]
+            self._top_hosts = TopHosts(**map_columns(directory / "top_hosts.arrow"))
 
     def target_rows(self, low: str, high: str) -> slice:
         """The rows of `targets` with a sort key from *low* up to, not including, *high*."""
@@ -171,7 +206,22 @@ class Partition:
     def target_of(self, rows: _Ints, links: Links | Lost | None = None) -> Int64:
         """The row of `targets` that each of *rows* of *links* (None: the live ones) leads to."""
         ends = self.targets.lost_end if isinstance(links, Lost) else self.targets.links_end
-        return np.searchsorted(ends, rows, side="right").astype(np.int64)
+        return np.searchsorted(ends, rows.astype(np.int32), side="right").astype(np.int64)
+
+    def hosts_of(self, rows: slice | _Ints, links: Links | Lost | None = None) -> Int32:
+        """The row of `hosts` that each of *rows* of *links* (None: the live ones) comes from."""
+        return self.pages.host[(links or self.links).source[rows]]
+
+    def image_sources_of(self, rows: _Ints, links: Links | Lost | None = None) -> Int32:
+        """The row of `image_sources` of each of *rows* of *links*; -1 for none."""
+        images = self._lost_images if isinstance(links, Lost) else self._images
+        found = np.full(len(rows), -1, np.int32)
+        if len(images.link):
+            places = np.searchsorted(images.link, rows.astype(np.int32))
+            places = np.minimum(places, len(images.link) - 1)
+            has_one = images.link[places] == rows
+            found[has_one] = images.image_source[places[has_one]]
+        return found
 
     def texts(self, source: _Ints, target: _Ints, anchor: _Ints, image_source: _Ints) -> LinkTexts:
         """The texts of links, given the rows that they name; all of one length."""
@@ -188,7 +238,36 @@ class Partition:
 
     def summary(self, links: slice) -> Metrics | None:
         """The metrics of *links*, where they were counted when the segments were written."""
-        return self._summaries.get((links.start, links.stop))
+        found = self._summaries.get((links.start, links.stop))
+        return found and found.metrics
+
+    def top_links(
+        self, links: slice, order: BacklinkOrder, limit: int, per_host: int | None
+    ) -> Int32 | None:
+        """The first rows of *links*, where they were chosen when the segments were written."""
+        found = self._summaries.get((links.start, links.stop))
+        if found is None or limit > TOP or per_host not in (None, 1):
+            return None
+        place = BACKLINK_ORDERS.index(order) + len(BACKLINK_ORDERS) * (per_host is not None)
+        start = (found.number * 2 * len(BACKLINK_ORDERS) + place) * TOP
+        rows = self._top_links[start : start + limit]
+        return rows[rows >= 0]
+
+    def top_hosts(self, links: slice, order: BacklinkOrder, limit: int) -> TopHosts | None:
+        """The first referring hosts of *links*, where they were chosen before."""
+        found = self._summaries.get((links.start, links.stop))
+        if found is None or limit > TOP:
+            return None
+        start = (found.number * len(BACKLINK_ORDERS) + BACKLINK_ORDERS.index(order)) * TOP
+        return self._top_hosts.at(slice(start, start + limit))
+
+    def values_of(self, order: BacklinkOrder) -> Int16 | Int8:
+        """The column that live links are ordered by."""
+        if order == "date_found":
+            return self.links.first_seen
+        if order == "domain_inlink_rank":
+            return self.links.domain_inlink_rank
+        return self.links.inlink_rank
 
     def domain_rows(self, domain_id: int) -> slice:
         """The row of `domains` that is a registrable domain, or none."""
@@ -220,12 +299,12 @@ class Partition:
         return end
 
 
-def _rows_of(ends: Int64, targets: slice) -> slice:
+def _rows_of(ends: Int32, targets: slice) -> slice:
     """The rows that belong to *targets*, of a table where those of each target end at *ends*."""
     return slice(_before(ends, targets.start), _before(ends, targets.stop))
 
 
-def _before(ends: Int64, target: int) -> int:
+def _before(ends: Int32, target: int) -> int:
     return int(ends[target - 1]) if target else 0
 
 
@@ -239,7 +318,15 @@ def _is_at(strings: Strings, row: int, key: str) -> bool:
     return row < len(strings) and strings.get(row) == key
 
 
-def _summaries(columns: dict[str, Any]) -> dict[tuple[int, int], Metrics]:
+class _Summary(NamedTuple):
+    number: int
+    metrics: Metrics
+
+
+def _summaries(columns: dict[str, Any]) -> dict[tuple[int, int], _Summary]:
     ranges = zip(columns["link_start"].tolist(), columns["link_end"].tolist(), strict=True)
     counts = zip(*(columns[name].tolist() for name in Metrics.__struct_fields__), strict=True)
-    return {links: Metrics(*row) for links, row in zip(ranges, counts, strict=True)}
+    return {
+        links: _Summary(number, Metrics(*row))
+        for number, (links, row) in enumerate(zip(ranges, counts, strict=True))
+    }

@@ -19,6 +19,12 @@ from inlink.index.segments import (
     REDIRECT,
 )
 
+
+def _day(date: str) -> str:
+    """A day as a number since 1970, of 16 bits: from 1880 to 2059, where no crawl is outside."""
+    return f"least(greatest({date} - date '1970-01-01', -32768), 32767)::smallint"
+
+
 RANK_DAYS = "select day from rank_days order by day"
 
 PLACE = """
@@ -137,13 +143,13 @@ TARGET_COLUMNS = "select position, inlink_rank from target order by position"
 
 IPS = "select distinct ip from page where ip is not null"
 
-PAGE_COLUMNS = """
+PAGE_COLUMNS = f"""
 select
-    position, last_visited,
+    position, host.row::integer as host, {_day("last_visited")} as last_visited,
     coalesce(ips.ip_id, -1)::integer as ip, coalesce(ips.subnet_id, -1)::integer as subnet
-from page left join ips using (ip)
+from page join host using (host) left join ips using (ip)
 order by position
-"""
+"""  # noqa: S608
 
 HOST_COLUMNS = """
 select host, domain_inlink_rank, domain_name.row::integer as domain
@@ -171,15 +177,14 @@ order by row, until
 _OF_LINK = f"""
     target, source, anchor.row::integer as anchor,
     coalesce(image_source.row, -1)::integer as image_source,
-    (flags + home::utinyint * {HOME})::utinyint as flags, first_seen,
-    make_timestamp(found_at)::date as found,
-    page.inlink_rank, page.domain_inlink_rank, host.row::integer as host
+    (flags + home::utinyint * {HOME})::utinyint as flags, {_day("first_seen")} as first_seen,
+    {_day("make_timestamp(found_at)::date")} as found,
+    page.inlink_rank, page.domain_inlink_rank
 """
 
 _JOINED = """
 from linked
 join page on page.position = source
-join host using (host)
 join anchor using (anchor)
 left join image_source using (image_source)
 """
@@ -192,7 +197,7 @@ order by target, source, flags & {REDIRECT}
 """
 
 LOST_COLUMNS = f"""
-select {_OF_LINK}, make_timestamp(lost_at)::date as lost, reason
+select {_OF_LINK}, {_day("make_timestamp(lost_at)::date")} as lost, reason
 {_JOINED}
 where lost_at is not null
 order by target, source, flags & {REDIRECT}, found_at, lost_at

@@ -22,7 +22,7 @@ from inlink.index import (
 )
 from inlink.index.filters import ANYTHING, LinkFilter, kept
 from inlink.index.history import Span, dates
-from inlink.index.partition import Partition
+from inlink.index.partition import Partition, TopHosts
 from inlink.index.rows import (
     UNKNOWN_RANK,
     Anchor,
@@ -114,16 +114,19 @@ class Reader:
         *per_domain*: no more than that many of one referring host, the first by *order*.
         """
         partition, every = self._links(target)
-        links = partition.links
-        column = links.first_seen if order == "date_found" else getattr(links, order)
+        if keep == ANYTHING:
+            known = partition.top_links(every, order, limit, per_domain)
+            if known is not None:
+                return _backlinks(partition, known)
         rows: slice | selection.Rows = every
         if keep != ANYTHING:
-            rows = kept(partition, links, np.arange(every.start, every.stop), keep)
-        values = column[rows]
+            rows = kept(partition, partition.links, np.arange(every.start, every.stop), keep)
+        values = partition.values_of(order)[rows]
         if per_domain is None:
             chosen = selection.top(values, limit)
         else:
-            chosen = selection.top_per_group(values, links.host[rows], limit, per_domain)
+            hosts = partition.hosts_of(rows)
+            chosen = selection.top_per_group(values, hosts, limit, per_domain)
         return _backlinks(
             partition, chosen + rows.start if isinstance(rows, slice) else rows[chosen]
         )
@@ -134,20 +137,16 @@ class Reader:
         ``inlink_rank`` orders by the highest rank among a host's linking pages.
         """
         partition, rows = self._links(target)
-        found = selection.by_host(partition, rows)
-        domain_rank = partition.hosts.domain_inlink_rank[found.host]
-        values = {
-            "date_found": found.first_seen,
-            "domain_inlink_rank": domain_rank,
-            "inlink_rank": found.inlink_rank,
-        }
-        chosen = selection.top(values[order], limit)
-        (names,) = partition.host_names.lookup(found.host[chosen])
+        first: TopHosts | selection.HostLinks | None = partition.top_hosts(rows, order, limit)
+        if first is None:
+            found = selection.by_host(partition, rows)
+            first = found.at(selection.top(selection.host_values(partition, found, order), limit))
+        (names,) = partition.host_names.lookup(first.host)
         columns = (
-            found.backlinks[chosen].tolist(),
-            found.dofollow_backlinks[chosen].tolist(),
-            dates(found.first_seen[chosen]),
-            domain_rank[chosen].tolist(),
+            first.backlinks.tolist(),
+            first.dofollow_backlinks.tolist(),
+            dates(first.first_seen),
+            partition.hosts.domain_inlink_rank[first.host].tolist(),
         )
         return [Refdomain(*row) for row in zip(names, *columns, strict=True)]
 
@@ -277,12 +276,13 @@ class Reader:
         return [day for day in self._rank_days if span.first <= day <= span.last]
 
 
-def _backlinks(partition: Partition, rows: selection.Rows) -> list[Backlink]:
+def _backlinks(partition: Partition, rows: selection.Ints) -> list[Backlink]:
     """The rows *rows* of the links, in that order."""
     links = partition.links
     source, flags = links.source[rows], links.flags[rows]
     targets = partition.target_of(rows)
-    texts = partition.texts(source, targets, links.anchor[rows], links.image_source[rows])
+    images = partition.image_sources_of(rows)
+    texts = partition.texts(source, targets, links.anchor[rows], images)
     columns = (
         texts.url_from,
         texts.url_to,

@@ -95,7 +95,7 @@ class _Intervals:
 def _intervals(partition: Partition, targets: slice) -> _Intervals:
     lost, ended = partition.lost, partition.lost_rows(targets)
     hosts, found = _live_hosts(partition, partition.link_rows(targets))
-    host = np.concatenate([hosts, lost.host[ended]])
+    host = np.concatenate([hosts, partition.hosts_of(ended, lost)])
     open_ended = np.full(len(hosts), _OPEN, np.int32)
     first = _packed(host, np.concatenate([found, lost.found[ended]]))
     last = _packed(host, np.concatenate([open_ended, lost.lost[ended]]))
@@ -124,7 +124,7 @@ def _day(packed: Rows) -> Rows:
 
 def _live_hosts(partition: Partition, rows: slice) -> tuple[Rows, Ints]:
     """The hosts of live links, and the first day on which one of each one's links was found."""
-    names, member = selection.numbered(partition.links.host[rows], len(partition.hosts.tld))
+    names, member = selection.numbered(partition.hosts_of(rows), len(partition.hosts.tld))
     first = np.full(len(names), _OPEN, np.int32)
     np.minimum.at(first, member, partition.links.found[rows])
     there = np.flatnonzero(first < _OPEN)
@@ -145,7 +145,7 @@ def _counted(partition: Partition, targets: slice, joined: _Intervals, intervals
     links, lost = partition.links, partition.lost
     is_open = joined.last[intervals] == _OPEN
     rows = partition.link_rows(targets)
-    there, there_interval = _members(links.host[rows], joined.host[intervals[is_open]])
+    there, there_interval = _members(partition.hosts_of(rows), joined.host[intervals[is_open]])
     ended, ended_interval = _last_stretches(partition, targets, joined, intervals[~is_open])
     place = np.concatenate(
         [np.flatnonzero(is_open)[there_interval], np.flatnonzero(~is_open)[ended_interval]]

@@ -1,11 +1,12 @@
 """The rows that the reader answers with, named and ordered as the Backlinks API v1.0 has them."""
 
 import datetime as dt
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 BacklinkOrder = Literal["date_found", "domain_inlink_rank", "inlink_rank"]
+BACKLINK_ORDERS: tuple[BacklinkOrder, ...] = get_args(BacklinkOrder)
 NewLostOrder = Literal["new_lost_date", "domain_inlink_rank", "inlink_rank"]
 NewLostDomainOrder = Literal["new_lost_date", "domain_inlink_rank"]
 CountOrder = Literal["backlinks", "refdomains"]

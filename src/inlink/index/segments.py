@@ -11,7 +11,7 @@ import msgspec
 
 from inlink.index.rows import ReasonLost
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever a file or column changes its meaning; a reader refuses any other."""
 
 NOFOLLOW = 1
@@ -37,6 +37,8 @@ class PartitionCounts(msgspec.Struct, frozen=True):
 
     links: int
     lost: int
+    link_images: int
+    lost_images: int
     targets: int
     pages: int
     ips: int

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inlink.index.partition import Partition
-from inlink.index.rows import UNKNOWN_RANK, Metrics
+from inlink.index.rows import UNKNOWN_RANK, BacklinkOrder, Metrics
 from inlink.index.segments import NOFOLLOW
 
 Ints = npt.NDArray[np.integer[Any]]
@@ -89,17 +89,27 @@ def _is_in(groups: Ints, wanted: Ints) -> npt.NDArray[np.bool_]:
 class HostLinks:
     """The links of a slice, added up by referring host; one row for each, by host name."""
 
-    host: Rows
-    backlinks: Rows
-    dofollow_backlinks: Rows
+    host: Ints
+    backlinks: Ints
+    dofollow_backlinks: Ints
     first_seen: Ints
     inlink_rank: Ints
+
+    def at(self, places: Rows) -> "HostLinks":
+        """Those at *places*."""
+        return HostLinks(
+            self.host[places],
+            self.backlinks[places],
+            self.dofollow_backlinks[places],
+            self.first_seen[places],
+            self.inlink_rank[places],
+        )
 
 
 def by_host(partition: Partition, rows: slice) -> HostLinks:
     """Add up *rows* by referring host."""
     links = partition.links
-    names, member = numbered(links.host[rows], len(partition.hosts.tld))
+    names, member = numbered(partition.hosts_of(rows), len(partition.hosts.tld))
     nofollow = links.flags[rows] & NOFOLLOW
     counts = np.bincount(member * 2 + nofollow, minlength=len(names) * 2).reshape(-1, 2)
     backlinks = counts.sum(axis=1)
@@ -111,6 +121,13 @@ def by_host(partition: Partition, rows: slice) -> HostLinks:
     return HostLinks(
         names[found], backlinks[found], counts[found, 0], first_seen[found], inlink_rank[found]
     )
+
+
+def host_values(partition: Partition, hosts: HostLinks, order: BacklinkOrder) -> Ints:
+    """What *hosts* are ordered by; ``inlink_rank``: the highest among a host's linking pages."""
+    if order == "domain_inlink_rank":
+        return partition.hosts.domain_inlink_rank[hosts.host]
+    return hosts.first_seen if order == "date_found" else hosts.inlink_rank
 
 
 def numbered(hosts: Ints, count: int) -> tuple[Rows, Ints]:
@@ -127,7 +144,8 @@ def numbered(hosts: Ints, count: int) -> tuple[Rows, Ints]:
 def metrics(partition: Partition, rows: slice) -> Metrics:
     """Count *rows*. The time is that of sorting their hosts, addresses and subnets."""
     links, pages = partition.links, partition.pages
-    host, source = links.host[rows], links.source[rows]
+    source = links.source[rows]
+    host = pages.host[source]
     nofollow = int(np.count_nonzero(links.flags[rows] & NOFOLLOW))
     tld = partition.hosts.tld[host]
     return Metrics(

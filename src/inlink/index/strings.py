@@ -13,6 +13,7 @@ Bayer and Unterauer, Prefix B-Trees, 1977), so that a search reads one block.
 import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,12 @@ SAMPLE_BLOCKS = 4096
 """How many blocks, evenly spread, the dictionary is trained on."""
 
 MAX_DICTIONARY = 64 * 1024
+
+REMEMBERED_ROWS = 8192
+"""Of each file: pages that link much, and texts that are used much, are asked for often."""
+
+FEW_ROWS = 1000
+"""Up to so many rows are looked up one by one, and remembered."""
 
 _SEPARATOR = b"\xff"
 
@@ -142,12 +149,15 @@ class Strings:
         dictionary = bytes(self._blocks[0])
         self._dictionary = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
         self._thread = threading.local()
+        self._row = lru_cache(REMEMBERED_ROWS)(self.read_row)
 
     def __len__(self) -> int:
         return self._rows
 
     def lookup(self, rows: npt.NDArray[np.integer[Any]]) -> list[list[str]]:
         """The strings of *rows*, in their order: one list for each column."""
+        if 0 < len(rows) <= FEW_ROWS:
+            return list(map(list, zip(*map(self._row, rows.tolist()), strict=True)))
         found = [[""] * len(rows) for _ in range(self._columns)]
         parts: list[bytes] = []
         opened = -1
@@ -155,7 +165,7 @@ class Strings:
         for place, row in zip(order.tolist(), rows[order].tolist(), strict=True):
             block, start = divmod(row, self._block_rows)
             if block != opened:
-                parts, opened = self._block(block), block
+                parts, opened = self._block(block).split(_SEPARATOR), block
             for column in found:
                 column[place] = parts[start].decode()
                 start += len(parts) // self._columns
@@ -163,8 +173,15 @@ class Strings:
 
     def get(self, row: int) -> str:
         """The first column of *row*."""
+        return self._row(row)[0]
+
+    def read_row(self, row: int) -> tuple[str, ...]:
+        """The strings of one row, not remembered."""
         block, place = divmod(row, self._block_rows)
-        return self._block(block)[place].decode()
+        rows = min(self._block_rows, self._rows - block * self._block_rows)
+        last = place + (self._columns - 1) * rows
+        parts = self._block(block).split(_SEPARATOR, last + 1)
+        return tuple([part.decode() for part in parts[place : last + 1 : rows]])
 
     def bisect(self, key: str) -> int:
         """How many rows have a key (first column) less than *key*; for sorted files only."""
@@ -173,9 +190,7 @@ class Strings:
         block = bisect_right(self._separators, wanted, lo=1, key=bytes) - 2
         if block < 0:
             return 0
-        parts = self._block(block)
-        keys = len(parts) // self._columns
-        return block * self._block_rows + bisect_left(parts, wanted, hi=keys)
+        return block * self._block_rows + self._bisect_within(block, wanted)
 
     def between(self, low: str, high: str) -> slice:
         """The rows with a key from *low* up to, not including, *high*; for sorted files only."""
@@ -187,18 +202,21 @@ class Strings:
             following < len(self._separators) and wanted >= bytes(self._separators[following])
         ):
             return slice(start, self.bisect(high))
-        parts = self._block(block)  # most ranges are short, and end in the block where they begin
-        stop = bisect_left(parts, wanted, hi=len(parts) // self._columns)
-        return slice(start, block * self._block_rows + stop)
+        # Most ranges are short, and end in the block where they begin.
+        return slice(start, block * self._block_rows + self._bisect_within(block, wanted))
 
-    def _block(self, number: int) -> list[bytes]:
+    def _bisect_within(self, block: int, wanted: bytes) -> int:
+        parts = self._block(block).split(_SEPARATOR)
+        return bisect_left(parts, wanted, hi=len(parts) // self._columns)
+
+    def _block(self, number: int) -> bytes:
         try:
             decompressor = self._thread.decompressor
         except AttributeError:
             decompressor = zstandard.ZstdDecompressor(dict_data=self._dictionary)
             self._thread.decompressor = decompressor
         content: bytes = decompressor.decompress(self._blocks[number + 1])
-        return content.split(_SEPARATOR)
+        return content
 
 
 class _Binaries:

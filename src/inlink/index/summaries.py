@@ -1,8 +1,10 @@
-"""Metrics of the targets with very many links, counted when the segments are written.
+"""Answers about the targets with very many links, made when the segments are written.
 
 In: a partition whose other files are written. Out: ``summaries.arrow``, one row for each distinct
 slice of links that one host, one domain (on any level of its name) or one URL can be asked for, and
-that is longer than a threshold. It is found by the ends of the slice, so no names are kept.
+that is longer than a threshold; it has the metrics, and is found by the ends of the slice, so no
+names are kept. ``top_links.arrow`` and ``top_hosts.arrow`` have the beginnings of the lists of
+backlinks and of referring domains: `TOP` rows for each list of each slice.
 """
 
 from collections import Counter
@@ -13,14 +15,14 @@ import duckdb
 import numpy as np
 
 from inlink.index import queries, selection
-from inlink.index.files import write_columns
-from inlink.index.partition import Partition
-from inlink.index.rows import Metrics
+from inlink.index.files import Column, write_columns
+from inlink.index.partition import TOP, Partition
+from inlink.index.rows import BACKLINK_ORDERS, Metrics
 from inlink.urls.canonical import url_of_key
 from inlink.urls.targets import Mode, TargetError, parse_target
 
 SUMMARY_LINKS = 5_000
-"""Live links up to which metrics are counted when they are asked for (about 1 ms)."""
+"""Live links up to which all is counted when it is asked for (about 1 ms)."""
 
 
 def write_summaries(
@@ -75,7 +77,10 @@ def _urls(partition: Partition, summary_links: int) -> Iterator[tuple[str, Mode]
 
 
 def _write(partition: Partition, directory: Path, ranges: list[tuple[int, int]]) -> None:
-    counts = [selection.metrics(partition, slice(*links)) for links in ranges]
+    slices = [slice(*links) for links in ranges]
+    write_columns(directory / "top_links.arrow", {"link": _top_links(partition, slices)})
+    write_columns(directory / "top_hosts.arrow", _top_hosts(partition, slices))
+    counts = [selection.metrics(partition, rows) for rows in slices]
     columns = {
         "link_start": [start for start, _ in ranges],
         "link_end": [end for _, end in ranges],
@@ -85,3 +90,36 @@ def _write(partition: Partition, directory: Path, ranges: list[tuple[int, int]])
         directory / "summaries.arrow",
         {name: np.array(values, np.int64) for name, values in columns.items()},
     )
+
+
+def _top_links(partition: Partition, slices: list[slice]) -> Column:
+    """The first links of each slice, without a cap and one a host, in each order; -1: no more."""
+    found = np.full((len(slices), 2, len(BACKLINK_ORDERS), TOP), -1, np.int32)
+    for rows, of_slice in zip(slices, found, strict=True):
+        hosts = partition.hosts_of(rows)
+        for place, order in enumerate(BACKLINK_ORDERS):
+            values = partition.values_of(order)[rows]
+            for lists, chosen in (
+                (of_slice[0], selection.top(values, TOP)),
+                (of_slice[1], selection.top_per_group(values, hosts, TOP, 1)),
+            ):
+                lists[place, : len(chosen)] = rows.start + chosen
+    return found.ravel()
+
+
+def _top_hosts(partition: Partition, slices: list[slice]) -> dict[str, Column]:
+    """The first referring hosts of each slice in each order, with their counts; -1: no more."""
+    shape = (len(slices), len(BACKLINK_ORDERS), TOP)
+    found: dict[str, Column] = {
+        "host": np.full(shape, -1, np.int32),
+        "backlinks": np.zeros(shape, np.int32),
+        "dofollow_backlinks": np.zeros(shape, np.int32),
+        "first_seen": np.zeros(shape, np.int16),
+    }
+    for number, rows in enumerate(slices):
+        hosts = selection.by_host(partition, rows)
+        for place, order in enumerate(BACKLINK_ORDERS):
+            chosen = selection.top(selection.host_values(partition, hosts, order), TOP)
+            for name, column in found.items():
+                column[number, place, : len(chosen)] = getattr(hosts, name)[chosen]
+    return {name: column.ravel() for name, column in found.items()}

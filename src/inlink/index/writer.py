@@ -154,9 +154,13 @@ def _write_partition(
     }
     domains, past_domain_ranks = _write_domains(database, directory)
     step()
-    link_targets = _write_links(database, directory / "links.arrow", queries.LINK_COLUMNS, pages)
+    link_targets, link_images = _write_links(
+        database, directory, ("links", "link_images"), queries.LINK_COLUMNS, pages
+    )
     step()
-    lost_targets = _write_links(database, directory / "lost.arrow", queries.LOST_COLUMNS, pages)
+    lost_targets, lost_images = _write_links(
+        database, directory, ("lost", "lost_images"), queries.LOST_COLUMNS, pages
+    )
     step()
     ends = {"links_end": link_targets, "lost_end": lost_targets}
     targets, past_ranks = _write_targets(database, directory, ends)
@@ -166,6 +170,8 @@ def _write_partition(
     return PartitionCounts(
         links=len(link_targets),
         lost=len(lost_targets),
+        link_images=link_images,
+        lost_images=lost_images,
         targets=targets,
         pages=len(pages),
         ips=ips,
@@ -234,14 +240,23 @@ def _write_domains(database: duckdb.DuckDBPyConnection, directory: Path) -> tupl
 
 
 def _write_links(
-    database: duckdb.DuckDBPyConnection, path: Path, query: str, pages: Column
-) -> Column:
-    """Write links from *pages*; the position of each one's target in the order of all URLs."""
+    database: duckdb.DuckDBPyConnection,
+    directory: Path,
+    names: tuple[str, str],
+    query: str,
+    pages: Column,
+) -> tuple[Column, int]:
+    """Write links from *pages*, and the images of the few that have one; *names*: of the two files.
+
+    Returns the position of each link's target in the order of all URLs, and how many have an image.
+    """
     columns = _numbers(database, query)
-    targets = columns.pop("target")
+    targets, images = columns.pop("target"), columns.pop("image_source")
     columns["source"] = np.searchsorted(pages, columns["source"]).astype(np.int32)
-    write_columns(path, columns)
-    return targets
+    write_columns(directory / f"{names[0]}.arrow", columns)
+    rows = np.flatnonzero(images >= 0).astype(np.int32)
+    write_columns(directory / f"{names[1]}.arrow", {"link": rows, "image_source": images[rows]})
+    return targets, len(rows)
 
 
 def _write_targets(
@@ -254,7 +269,7 @@ def _write_targets(
     columns = _numbers(database, queries.TARGET_COLUMNS)
     positions = columns.pop("position")
     for name, targets in links.items():
-        columns[name] = np.searchsorted(targets, positions, side="right")
+        columns[name] = np.searchsorted(targets, positions, side="right").astype(np.int32)
     write_columns(directory / "targets.arrow", columns)
     past = _numbers(database, queries.PAST_RANK_COLUMNS)
     rows = np.searchsorted(positions, past.pop("position")).astype(np.int32)

@@ -31,13 +31,14 @@ its key, so each of these is one range:
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote, unquote_plus
 
 import ada_url
 import xxhash
 
-from inlink.urls.domains import is_ip_address
+from inlink.urls.domains import HOSTS_CACHED, is_ip_address
 
 MAX_URL_LENGTH = 8192
 """Characters that a canonical URL may have; longer ones are left out."""
@@ -162,6 +163,7 @@ def _percent_encoded(character: re.Match[str]) -> str:
     return f"%{ord(character[0]):02X}"
 
 
+@lru_cache(HOSTS_CACHED)
 def _host_of_key(key: str) -> str:
     if "." in key or key.startswith("["):
         return key

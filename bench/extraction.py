@@ -1,11 +1,8 @@
-"""How fast crawl files are read, beside other ways to read them and the limit of the libraries.
+"""Extraction: how fast crawl files are read, beside other ways to read them.
 
-    python bench/extraction.py [--rounds 5] [--sample 100]
-
-Reads ../shared/data. All ways take their turns in one process, round after round. The figures are
-pages a second of processor time (the fastest round, and the slowest), and how many times as fast
-Inlink is (the median of the rounds, and their range). Ways that take minutes read only the first
-pages of a file, and Inlink is measured on the same.
+Reads the crawls of ``../shared/data``; left out where they are absent. Pages a second of processor
+time, all in one process, but for the last case: what two processes gain, by the clock on the wall.
+Ways that take minutes read only the first pages of one file.
 
 - **limit**: FastWARC, and the bare parse of each page (WARC: Lexbor; WAT: msgspec).
 - **FastWARC, selectolax**: the script that one would write: title, and of each link its URL (by
@@ -14,21 +11,14 @@ pages of a file, and Inlink is measured on the same.
   digests, limits, or damaged files; Inlink has.
 - **warcio, lxml** (``iterlinks``) and **warcio, Beautiful Soup** (on lxml): the same script.
 - **cc-pyspark**: Common Crawl's link job, without Spark around it: pairs of URLs, not written.
-
-Beautiful Soup and cc-pyspark (with pyspark, boto3) are no requirements of Inlink; a way whose
-packages are missing is left out, and named.
 """
 
-import argparse
-import importlib.metadata
-import importlib.util
-import os
 import shutil
-import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -42,14 +32,24 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 from selectolax.lexbor import LexborHTMLParser
 from warcio.archiveiterator import ArchiveIterator as WarcioIterator
 
+from bench.harness import INLINK, SHARED, Goal, Kind, Measurement, Run, Skipped, in_turns
 from inlink.extract.extraction import extract
 from inlink.extract.ingest import Summary, ingest
 from inlink.extract.source import find
 from inlink.store.layout import Layout
 from inlink.store.settings import Settings
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
-PACKAGES = "fastwarc selectolax ada-url pyarrow msgspec warcio lxml beautifulsoup4 cc-pyspark"
+TITLE = "Extraction: from crawl files to observations"
+GOALS = [
+    Goal("WARC: ahead of every peer", "WARC, ", "best peer", at_least=1),
+    Goal("WARC: at least half of the limit", "WARC, ", "limit", at_least=0.5),
+    Goal("WARC: 1.9 times as fast on two cores", "two processes", "value", at_least=1.9),
+    Goal("WAT: 4 times the peer", "WAT, ", "best peer", at_least=4),
+    Goal("WAT: at least half of the limit", "WAT, ", "limit", at_least=0.5),
+]
+LIMIT = "read and parse, nothing else"
+SAMPLE, SAMPLE_QUICK = 100, 30
+"""Pages for the ways that are slow."""
 
 Link = tuple[str, str, str, str]
 """URL of the page, URL of the target, anchor, ``rel``."""
@@ -220,107 +220,76 @@ def sample(file: Path, pages: int, directory: Path) -> Path:
     return cut
 
 
-def measure(title: str, files: list[Path], ways: dict[str, Way], rounds: int) -> None:
-    """Print a table of *ways*, of which Inlink is the first."""
-    rates: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(rounds + 1):
-        for name, way in ways.items():
-            start = time.process_time()
-            pages = way(files)
-            if number:  # the first round warms up
-                rates[name].append(pages / (time.process_time() - start))
-    print(
-        f"\n{title}\n\n| way | pages/s | slowest | Inlink is | in one round |"
-        "\n|---|---|---|---|---|"
-    )
-    own = rates["Inlink"]
-    for name, found in rates.items():
-        ratios = sorted(ours / theirs for ours, theirs in zip(own, found, strict=True))
-        spread = f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
-        print(
-            f"| {name} | {max(found):,.0f} | {min(found):,.0f} |"
-            f" {statistics.median(ratios):.2f} | {spread} |",
-            flush=True,
-        )
-
-
-def cores(files: list[Path], directory: Path) -> None:
-    """Print how much faster two processes are, by the clock, and what they cost."""
-    print("\nFour copies of each file, in as many processes\n")
-    print("| processes | s | processor s |\n|---|---|---|")
-    copies = [directory / f"{number}-{file.name}" for file in files for number in range(4)]
-    for copy in copies:  # each with another ending, so that each is another batch
-        name = copy.name.partition("-")[2]
-        original = next(file for file in files if file.name == name)
-        shutil.copy(original, copy)
-        copy.chmod(0o600)
-        with copy.open("ab") as stream:
-            stream.write(b"\0" * (1 + int(copy.name[0])))
-    sources = [find(str(copy))[0] for copy in copies]
-    for processes in (1, 2):
-        with tempfile.TemporaryDirectory() as data:
-            before, start = sum(os.times()[:4]), time.perf_counter()
-            summary = Summary()
-            ingest(sources, Layout(Path(data)), Settings(), processes, summary, lambda *_: None)
-            assert len(summary.new) == len(copies), summary.failures
-            seconds = time.perf_counter() - start
-            print(
-                f"| {processes} | {seconds:.1f} | {sum(os.times()[:4]) - before:.1f} |", flush=True
-            )
-
-
-def versions() -> str:
-    """Of Python and the packages that are there."""
-    found = [f"Python {sys.version.split()[0]}"]
-    for name in PACKAGES.split():
-        try:
-            found.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
-            found.append(f"no {name}")
-    return ", ".join(found)
-
-
-def main() -> None:
-    """Print a table for WARC, one for the slow ways, one for WAT, one for two processes."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--sample", type=int, default=100, help="pages for the ways that are slow")
-    options = parser.parse_args()
-    print(versions())
+def measure(run: Run) -> Iterator[Measurement | Skipped]:
+    """Measure WARC, WAT, the slow ways, and two processes."""
     crawls = sorted((SHARED / "warc").glob("*.warc.gz"))
-    ways: dict[str, Way] = {
-        "Inlink": inlink,
-        "limit": limit,
-        "FastWARC, selectolax": lambda files: written(
+    if not crawls:
+        yield Skipped("all", "there are no crawls beside the checkout")
+        return
+    rounds = run.rounds(5, 1)
+    ways: dict[tuple[str, Kind], Way] = {
+        (INLINK, "inlink"): inlink,
+        (LIMIT, "limit"): limit,
+        ("FastWARC, selectolax", "peer"): lambda files: written(
             selectolax_links(*page) for page in html_records(files)
         ),
     }
-    measure(f"WARC: {len(crawls)} crawls", crawls, ways, options.rounds)
+    files = crawls[1:2] if run.quick else crawls
+    run.say("WARC")
+    yield from _measured(f"WARC, {len(files)} crawls", ways, files, rounds)
+    run.say("WAT")
     wats = sorted((SHARED / "wat").glob("derived-*"))
-    ways = {"Inlink": inlink, "limit": wat_limit}
+    ways = {(INLINK, "inlink"): inlink, (LIMIT, "limit"): wat_limit}
     try:
-        ways["cc-pyspark"] = spark_job()
+        ways["cc-pyspark, without Spark", "peer"] = spark_job()
     except ImportError as error:
-        print(f"\ncc-pyspark is left out: {error}")
-    measure(f"WAT: {len(wats)} crawls", wats, ways, options.rounds)
-    with tempfile.TemporaryDirectory() as temporary:
-        directory = Path(temporary)
-        first = sample(SHARED / "warc" / "recipe-pages-first.warc.gz", options.sample, directory)
-        ways = {
-            "Inlink": inlink,
-            "warcio, lxml": lambda files: written(
-                lxml_links(*page) for page in warcio_records(files)
-            ),
-            "warcio, Beautiful Soup": lambda files: written(
-                soup_links(*page) for page in warcio_records(files)
-            ),
-        }
-        if importlib.util.find_spec("bs4") is None:
-            print("\nBeautiful Soup is left out: no package beautifulsoup4")
-            del ways["warcio, Beautiful Soup"]
-        measure(f"WARC: {options.sample} pages", [first], ways, options.rounds)
-        cores([SHARED / "warc" / "recipe-pages-recrawl.warc.gz"], directory)
+        yield Skipped("cc-pyspark", str(error))
+    yield from _measured(f"WAT, {len(wats)} crawls", ways, wats, rounds)
+    run.say("the slow ways")
+    pages = SAMPLE_QUICK if run.quick else SAMPLE
+    first = sample(SHARED / "warc" / "recipe-pages-first.warc.gz", pages, run.directory)
+    yield from _measured(f"WARC, {pages} pages", _slow_ways(), [first], rounds)
+    run.say("two processes")
+    yield _two_processes(crawls[-2], run.directory, rounds)
 
 
-if __name__ == "__main__":
-    main()
+def _measured(
+    case: str, ways: dict[tuple[str, Kind], Way], files: list[Path], rounds: int
+) -> Iterator[Measurement]:
+    work = {name: partial(way, files) for name, way in ways.items()}
+    yield from in_turns(case, work, rounds, "pages/s")
+
+
+def _slow_ways() -> dict[tuple[str, Kind], Way]:
+    return {
+        (INLINK, "inlink"): inlink,
+        ("warcio, lxml", "peer"): lambda files: written(
+            lxml_links(*page) for page in warcio_records(files)
+        ),
+        ("warcio, Beautiful Soup", "peer"): lambda files: written(
+            soup_links(*page) for page in warcio_records(files)
+        ),
+    }
+
+
+def _two_processes(file: Path, directory: Path, rounds: int) -> Measurement:
+    """How many times as fast two processes are with eight copies of a file."""
+    copies = [directory / f"{number}-{file.name}" for number in range(8)]
+    for number, copy in enumerate(copies):  # each with another ending, so that each is a batch
+        copy.write_bytes(file.read_bytes() + b"\0" * (number + 1))
+    samples = []
+    for _ in range(rounds):
+        one, two = (_seconds(copies, directory, processes) for processes in (1, 2))
+        samples.append(one / two)
+    return Measurement("two processes", INLINK, "inlink", "times", samples)
+
+
+def _seconds(copies: list[Path], directory: Path, processes: int) -> float:
+    sources = [find(str(copy))[0] for copy in copies]
+    data, summary = directory / "data", Summary()
+    start = time.perf_counter()
+    ingest(sources, Layout(data), Settings(), processes, summary, lambda *_: None)
+    seconds = time.perf_counter() - start
+    assert len(summary.new) == len(copies), summary.failures
+    shutil.rmtree(data)
+    return seconds

@@ -26,8 +26,6 @@ from bench import webs
 from bench.harness import INLINK, Goal, Measurement, Run
 from inlink.api import PREFIX
 from inlink.build.job import build
-from inlink.build.workspace import StepProgress
-from inlink.index.writer import write_segments
 from inlink.store.layout import Layout, write_atomically
 from inlink.store.settings import Settings
 
@@ -107,12 +105,8 @@ def _generations(run: Run) -> Layout:
     for number in range(2, PERIODS + 1):
         run.say(f"building generation {number} of {PERIODS}")
         _little_crawl(layout, number)
-        build(layout, settings, _segments, lambda *_: None)
+        build(layout, settings, webs.segments, lambda *_: None)
     return layout
-
-
-def _segments(source: Path, target: Path, settings: Settings, _: StepProgress) -> None:
-    write_segments(source, target, settings)
 
 
 def _little_crawl(layout: Layout, number: int) -> None:
@@ -235,17 +229,17 @@ async def _export(
 async def _watch(server: Server, period: Period, end: float) -> None:
     while time.monotonic() < end:
         await asyncio.sleep(1)
-        period.memory.append(private_memory(server.process.pid))
+        period.memory.append(sum(private_megabytes(server.process.pid)))
 
 
-def private_memory(pid: int) -> float:
-    """MB that a process and those it started share with no other."""
-    total = 0
-    for process in _family(pid):
-        for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Private_"):
-                total += int(line.split()[1])
-    return total / 1024
+def private_megabytes(pid: int) -> list[float]:
+    """What a process, and each of those it started, shares with no other, in MB."""
+    return [_private(process) for process in _family(pid)]
+
+
+def _private(process: int) -> float:
+    lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
 
 
 def _family(pid: int) -> list[int]:

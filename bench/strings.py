@@ -89,7 +89,7 @@ def plain(path: Path, batch: pa.RecordBatch) -> Callable[[], Callable[[np.ndarra
 def blocks(
     size: int, level: int, trained: bool
 ) -> Callable[[Path, pa.RecordBatch], Callable[[], Callable[[np.ndarray], object]]]:
-    """Blocks of *size* rows under zstd."""
+    """Blocks of *size* rows under zstd; no row is remembered."""
 
     def write(path: Path, batch: pa.RecordBatch) -> Callable[[], Callable[[np.ndarray], object]]:
         sample = batch if trained else None
@@ -97,7 +97,8 @@ def blocks(
         write_strings(path, rows, sample, sorted_by_key=False, block_rows=size, level=level)
 
         def opened() -> Callable[[np.ndarray], object]:
-            return Strings(path).lookup
+            strings = Strings(path)
+            return lambda rows: list(map(strings.read_row, rows.tolist()))
 
         return opened
 

@@ -3,6 +3,7 @@
     rows.py       the rows of a generation as the peers keep them, made once
     sql.py        what is asked, in SQL that all of them take
     database.py   what a peer has to be able to do; its answers
+    indexes.py    the indexes of the row stores
     sqlite.py, postgresql.py, duck.py, clickhouse.py   one database each
     server.py     the HTTP server of any of them, and of the constant answer
     contenders.py starts the servers, Inlink's too, and asks them

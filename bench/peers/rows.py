@@ -68,6 +68,7 @@ def write(tables: Path, directory: Path, memory_limit: str) -> None:
     directory.mkdir(parents=True)
     config = {"memory_limit": memory_limit, "temp_directory": str(directory / "spill")}
     with duckdb.connect(str(directory / "rows.duckdb"), config=dict[str, Any](config)) as database:
+        database.execute("set enable_progress_bar = false")
         for name in ("urls", "pages", "domain_ranks", "links", "ranks"):
             view = f"{name}_table" if name in TABLES else name
             database.read_parquet(str(tables / f"{name}.parquet")).create_view(view)

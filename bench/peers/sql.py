@@ -243,19 +243,14 @@ def new_lost_backlinks_count(where: str) -> str:
     return f"{found} union all {lost}"
 
 
-def live(where: str) -> str:
+def live(where: str, order: str) -> str:
     """All live links."""
-    return f"select {_BACKLINK} from links where {where} and lost is null"
+    return f"select {_BACKLINK} from links where {where} and lost is null {order}"
 
 
-def page(where: str, position: str, limit: int) -> str:
-    """A page of the live links."""
-    return f"{live(where)} and {position} limit {limit}"
-
-
-def page_end(columns: str, where: str, position: str, limit: int) -> str:
-    """The *columns* of the last row of a page that is full."""
+def page(where: str, order: str, limit: int) -> str:
+    """A page of the live links, with their ``id`` before them."""
     return f"""
-        select {columns} from links where {where} and lost is null and {position}
-        limit 1 offset {limit - 1}
+        select id, {_BACKLINK} from links where {where} and lost is null and id > :after
+        {order} limit {limit}
     """

@@ -1,0 +1,169 @@
+"""The HTTP server of a peer: Litestar and uvicorn, as Inlink's is, and msgspec.
+
+    python -m bench.peers.server (sqlite|postgresql|duck|clickhouse|constant) [PLACE]
+
+Prints its address when it takes connections. Answers in the event loop, which takes the least time;
+paths and parameters are Inlink's. ``constant`` answers every request with the same short document:
+what the framework takes for itself.
+"""
+
+import datetime as dt
+import functools
+import importlib
+import socket
+import sys
+from collections.abc import Callable
+from typing import cast
+from urllib.parse import parse_qsl
+
+import msgspec
+import uvicorn
+from litestar import Litestar
+from litestar.handlers import ASGIRouteHandler
+from litestar.types import Receive, Scope, Send
+
+from bench.peers.database import Database, Values
+from bench.peers.sql import Order
+from inlink.api import PREFIX, answers
+from inlink.index.history import Span
+from inlink.urls.canonical import text_id
+from inlink.urls.describe import describe
+from inlink.urls.targets import Mode
+
+Query = dict[str, str]
+Answer = Callable[[Database, Query], msgspec.Struct]
+
+CONSTANT = msgspec.json.encode(
+    answers.MetricsAnswer([answers.TargetMetrics("example.com", 1, 2, 3, 4, 5, 6, 7, 8)])
+)
+
+
+@functools.lru_cache(4096)
+def numbers(target: str, mode: Mode) -> Values:
+    """The numbers that a target is kept by."""
+    url = describe(target if mode == "url" else f"https://{target}/")
+    return {
+        "domain": text_id(target) if mode == "domain" else url.domain_id,
+        "host": text_id(url.host),
+        "url": url.url_id,
+    }
+
+
+def _asked(query: Query) -> tuple[Mode, Values]:
+    mode = cast("Mode", query.get("mode", "url"))
+    return mode, numbers(query["target"], mode)
+
+
+def _span(query: Query) -> Span:
+    return Span(*(dt.date.fromisoformat(query[name]) for name in ("date_from", "date_to")))
+
+
+def _order(query: Query) -> Order:
+    return cast("Order", query["order_by"])
+
+
+def _metrics(database: Database, query: Query) -> msgspec.Struct:
+    metrics = database.metrics(*_asked(query))
+    return answers.MetricsAnswer([answers.TargetMetrics.of(query["target"], metrics)])
+
+
+def _ranks(database: Database, query: Query) -> msgspec.Struct:
+    ranks = database.ranks(_asked(query)[1])
+    return answers.RanksAnswer([answers.PageRanks.of(query["target"], ranks)])
+
+
+def _backlinks(database: Database, query: Query) -> msgspec.Struct:
+    per_host = int(query["per_domain"]) if "per_domain" in query else None
+    rows = database.backlinks(*_asked(query), _order(query), int(query["limit"]), per_host)
+    return answers.BacklinksAnswer(rows)
+
+
+def _refdomains(database: Database, query: Query) -> msgspec.Struct:
+    rows = database.refdomains(*_asked(query), _order(query), int(query["limit"]))
+    return answers.RefdomainsAnswer(rows)
+
+
+def _new_lost_backlinks(database: Database, query: Query) -> msgspec.Struct:
+    rows = database.new_lost_backlinks(*_asked(query), _span(query), int(query["limit"]))
+    return answers.NewLostBacklinksAnswer(rows)
+
+
+def _new_lost_refdomains(database: Database, query: Query) -> msgspec.Struct:
+    rows = database.new_lost_refdomains(*_asked(query), _span(query), int(query["limit"]))
+    return answers.NewLostRefdomainsAnswer(rows)
+
+
+def _backlinks_by_day(database: Database, query: Query) -> msgspec.Struct:
+    rows = database.new_lost_backlinks_count(*_asked(query), _span(query))
+    return answers.NewLostBacklinksCountAnswer(rows)
+
+
+def _refdomains_by_day(database: Database, query: Query) -> msgspec.Struct:
+    rows = database.new_lost_refdomains_count(*_asked(query), _span(query))
+    return answers.NewLostRefdomainsCountAnswer(rows)
+
+
+def _page(database: Database, query: Query) -> msgspec.Struct:
+    after = int(query.get("next", "-1"))
+    rows, following = database.page(*_asked(query), after, int(query["limit"]))
+    cursor = msgspec.UNSET if following is None else str(following)
+    return answers.RawBacklinksAnswer(rows, next=cursor)
+
+
+COMMANDS: dict[str, Answer] = {
+    "get-metrics": _metrics,
+    "get-inlink-rank": _ranks,
+    "get-backlinks": _backlinks,
+    "get-refdomains": _refdomains,
+    "get-new-lost-backlinks": _new_lost_backlinks,
+    "get-new-lost-refdomains": _new_lost_refdomains,
+    "get-new-lost-backlinks-count": _backlinks_by_day,
+    "get-new-lost-refdomains-count": _refdomains_by_day,
+    "get-raw-backlinks": _page,
+}
+
+
+def route(command: str, answer: Callable[[Query], bytes]) -> ASGIRouteHandler:
+    """The route of a command, of the same kind as Inlink's."""
+
+    async def respond(scope: Scope, receive: Receive, send: Send) -> None:
+        query = dict(parse_qsl(scope["query_string"].decode()))
+        body = answer(query)
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    return ASGIRouteHandler(f"{PREFIX}/{command}", copy_scope=False)(respond)
+
+
+def application(kind: str, place: str = "") -> Litestar:
+    """The application of the peer whose module is called *kind*."""
+    if kind == "constant":
+        routes = [route(command, lambda _: CONSTANT) for command in COMMANDS]
+    else:
+        database: Database = importlib.import_module(f"bench.peers.{kind}").PEER(place)
+        routes = [
+            route(command, functools.partial(_encoded, database, answer))
+            for command, answer in COMMANDS.items()
+        ]
+    return Litestar(routes, openapi_config=None, logging_config=None)
+
+
+def _encoded(database: Database, answer: Answer, query: Query) -> bytes:
+    return msgspec.json.encode(answer(database, query))
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    app = application(*sys.argv[1:])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        print(f"Serving at http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+        config = uvicorn.Config(app, log_level="warning", access_log=False)
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()

@@ -237,4 +237,4 @@ def _ip_texts(partition: Partition, numbers: Rows) -> list[str]:
 
 
 def _urls(partition: Partition, numbers: Rows) -> list[str]:
-    return [url_of_key(key) for key in partition.target_keys.lookup(numbers)[0]]
+    return partition.target_keys.lookup(numbers, url_of_key)[0]

@@ -4,9 +4,7 @@ In: the directory of a partition. Out: its columns as NumPy arrays, its strings,
 rows of links that a range of sort keys covers. docs/segments.md describes the files.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -225,16 +223,15 @@ class Partition:
 
     def texts(self, source: _Ints, target: _Ints, anchor: _Ints, image_source: _Ints) -> LinkTexts:
         """The texts of links, given the rows that they name; all of one length."""
-        url: Callable[[str], str] = cache(url_of_key)
-        keys, titles = self.page_texts.lookup(source)
-        (target_keys,) = self.target_keys.lookup(target)
+        urls, titles = self.page_texts.lookup(source, url_of_key)
+        (target_urls,) = self.target_keys.lookup(target, url_of_key)
         (anchors,) = self.anchors.lookup(anchor)
         images: list[str | None] = [None] * len(image_source)
         places = np.flatnonzero(image_source >= 0)
         (found,) = self.image_sources.lookup(image_source[places])
         for place, text in zip(places.tolist(), found, strict=True):
             images[place] = text
-        return LinkTexts(list(map(url, keys)), titles, list(map(url, target_keys)), anchors, images)
+        return LinkTexts(urls, titles, target_urls, anchors, images)
 
     def summary(self, links: slice) -> Metrics | None:
         """The metrics of *links*, where they were counted when the segments were written."""

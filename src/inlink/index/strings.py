@@ -12,7 +12,7 @@ Bayer and Unterauer, Prefix B-Trees, 1977), so that a search reads one block.
 
 import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
@@ -154,21 +154,31 @@ class Strings:
     def __len__(self) -> int:
         return self._rows
 
-    def lookup(self, rows: npt.NDArray[np.integer[Any]]) -> list[list[str]]:
-        """The strings of *rows*, in their order: one list for each column."""
+    def lookup(
+        self, rows: npt.NDArray[np.integer[Any]], shown: Callable[[str], str] = str
+    ) -> list[list[str]]:
+        """The strings of *rows*, in their order: one list for each column, the first as *shown*."""
         if 0 < len(rows) <= FEW_ROWS:
-            return list(map(list, zip(*map(self._row, rows.tolist()), strict=True)))
-        found = [[""] * len(rows) for _ in range(self._columns)]
+            found = list(map(list, zip(*map(self._row, rows.tolist()), strict=True)))
+            return [list(map(shown, found[0])), *found[1:]]
+        distinct, places = np.unique(rows, return_inverse=True)
+        columns = self._distinct(distinct)
+        columns[0] = list(map(shown, columns[0]))
+        order = places.tolist()
+        return [list(map(column.__getitem__, order)) for column in columns]
+
+    def _distinct(self, rows: npt.NDArray[np.integer[Any]]) -> list[list[str]]:
+        """The same, of rows that ascend: each block is opened once."""
+        found: list[list[str]] = [[] for _ in range(self._columns)]
         parts: list[bytes] = []
         opened = -1
-        order = np.argsort(rows, kind="stable")
-        for place, row in zip(order.tolist(), rows[order].tolist(), strict=True):
-            block, start = divmod(row, self._block_rows)
+        for row in rows.tolist():
+            block, place = divmod(row, self._block_rows)
             if block != opened:
                 parts, opened = self._block(block).split(_SEPARATOR), block
             for column in found:
-                column[place] = parts[start].decode()
-                start += len(parts) // self._columns
+                column.append(parts[place].decode())
+                place += len(parts) // self._columns
         return found
 
     def get(self, row: int) -> str:

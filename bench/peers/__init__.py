@@ -8,6 +8,6 @@
     server.py     the HTTP server of any of them, and of the constant answer
     contenders.py starts the servers, Inlink's too, and asks them
 
-The peers have no keys, no rates and no charges, do not validate, and take targets that are
-canonical already: all that is in their favour.
+The peers have no rates and no other formats, do not validate, and take targets that are canonical
+already: all that is in their favour. They find keys and charge them as Inlink does, by its code.
 """

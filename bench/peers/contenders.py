@@ -153,8 +153,8 @@ def served_by_inlink(layout: Layout) -> Iterator[Contender]:
 def served_by_peer(peer: Loaded) -> Iterator[Contender]:
     """The server of a peer."""
     with (
-        _running(peer.module, peer.place) as (port, pid),
-        contextlib.closing(Contender(peer.name, "peer", port, "", pid)) as contender,
+        _running(peer.module, peer.place) as (port, key, pid),
+        contextlib.closing(Contender(peer.name, "peer", port, key, pid)) as contender,
     ):
         yield contender
 
@@ -163,14 +163,15 @@ def served_by_peer(peer: Loaded) -> Iterator[Contender]:
 def served_constant() -> Iterator[Contender]:
     """The framework alone."""
     with (
-        _running("constant") as (port, pid),
-        contextlib.closing(Contender(CONSTANT, "limit", port, "", pid)) as contender,
+        _running("constant") as (port, key, pid),
+        contextlib.closing(Contender(CONSTANT, "limit", port, key, pid)) as contender,
     ):
         yield contender
 
 
 @contextlib.contextmanager
-def _running(*arguments: str) -> Iterator[tuple[int, int]]:
+def _running(*arguments: str) -> Iterator[tuple[int, str, int]]:
+    """Run a server; its port, a key, and its process."""
     command = [sys.executable, "-m", "bench.peers.server", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -178,7 +179,8 @@ def _running(*arguments: str) -> Iterator[tuple[int, int]]:
             line = process.stdout.readline()
             if not line.startswith("Serving at "):
                 raise OSError(f"the server of {arguments[0]} did not start")
-            yield int(line.rsplit(":", 1)[1]), process.pid
+            port, key = line.rpartition(":")[2].split()
+            yield int(port), key, process.pid
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)

@@ -2,9 +2,10 @@
 
     python -m bench.peers.server (sqlite|postgresql|duck|clickhouse|constant) [PLACE]
 
-Prints its address when it takes connections. Answers in the event loop, which takes the least time;
-paths and parameters are Inlink's. ``constant`` answers every request with the same short document:
-what the framework takes for itself.
+Prints its address and a key when it takes connections. Paths and parameters are Inlink's. Answers
+in the event loop, which takes the least time, and before it has answered finds the key and commits
+the charge by Inlink's own code: what differs is where the rows are. ``constant`` answers every
+request with the same short document, for anybody: what the framework takes for itself.
 """
 
 import datetime as dt
@@ -12,7 +13,10 @@ import functools
 import importlib
 import socket
 import sys
+import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 from urllib.parse import parse_qsl
 
@@ -24,6 +28,10 @@ from litestar.types import Receive, Scope, Send
 
 from bench.peers.database import Database, Values
 from bench.peers.sql import Order
+from inlink.accounts.cache import KeyCache
+from inlink.accounts.database import connect
+from inlink.accounts.keys import Keys
+from inlink.accounts.ledger import Ledger
 from inlink.api import PREFIX, answers
 from inlink.index.history import Span
 from inlink.urls.canonical import text_id
@@ -127,8 +135,7 @@ def route(command: str, answer: Callable[[Query], bytes]) -> ASGIRouteHandler:
     """The route of a command, of the same kind as Inlink's."""
 
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
-        query = dict(parse_qsl(scope["query_string"].decode()))
-        body = answer(query)
+        body = answer(dict(parse_qsl(scope["query_string"].decode())))
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
@@ -139,28 +146,53 @@ def route(command: str, answer: Callable[[Query], bytes]) -> ASGIRouteHandler:
     return ASGIRouteHandler(f"{PREFIX}/{command}", copy_scope=False)(respond)
 
 
-def application(kind: str, place: str = "") -> Litestar:
-    """The application of the peer whose module is called *kind*."""
-    if kind == "constant":
-        routes = [route(command, lambda _: CONSTANT) for command in COMMANDS]
-    else:
-        database: Database = importlib.import_module(f"bench.peers.{kind}").PEER(place)
-        routes = [
-            route(command, functools.partial(_encoded, database, answer))
-            for command, answer in COMMANDS.items()
-        ]
+@dataclass
+class Peer:
+    """A database and accounts to charge."""
+
+    database: Database
+    keys: KeyCache
+    ledger: Ledger
+
+    def answer(self, command: str, made: Answer, query: Query) -> bytes:
+        """Answer, and charge the key for it."""
+        key = self.keys.remembered(query["apikey"]) or self.keys.find(query["apikey"])
+        assert key is not None, "there is no such key"
+        body = msgspec.json.encode(made(self.database, query))
+        assert self.ledger.submit_at_once(key.id, command, 1).result()
+        return body
+
+
+def peer(kind: str, place: str, accounts: Path) -> tuple[Litestar, str]:
+    """The application of the peer whose module is called *kind*, and a key for it."""
+    engine = connect(accounts)
+    keys = Keys(engine)
+    database: Database = importlib.import_module(f"bench.peers.{kind}").PEER(place)
+    own = Peer(database, KeyCache(keys), Ledger(engine))
+    routes = [
+        route(command, functools.partial(own.answer, command, made))
+        for command, made in COMMANDS.items()
+    ]
+    return Litestar(routes, openapi_config=None, logging_config=None), keys.create("bench")
+
+
+def constant() -> Litestar:
+    """The application that always answers the same."""
+    routes = [route(command, lambda _: CONSTANT) for command in COMMANDS]
     return Litestar(routes, openapi_config=None, logging_config=None)
-
-
-def _encoded(database: Database, answer: Answer, query: Query) -> bytes:
-    return msgspec.json.encode(answer(database, query))
 
 
 def main() -> None:
     """Serve until SIGTERM."""
-    app = application(*sys.argv[1:])
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        print(f"Serving at http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+    kind, *place = sys.argv[1:]
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-accounts-") as directory,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+    ):
+        app, key = constant(), "none"
+        if kind != "constant":
+            app, key = peer(kind, place[0], Path(directory) / "accounts.sqlite")
+        print(f"Serving at http://127.0.0.1:{listener.getsockname()[1]} {key}", flush=True)
         config = uvicorn.Config(app, log_level="warning", access_log=False)
         uvicorn.Server(config).run(sockets=[listener])
 

@@ -37,7 +37,6 @@ from inlink.index.rows import (
 )
 from inlink.index.segments import HOME, NOFOLLOW
 from inlink.index.selection import Ints, Rows
-from inlink.urls.canonical import url_of_key
 
 Texts = Callable[[Partition, Rows], list[str]]
 """The strings of numbered groups."""
@@ -237,4 +236,4 @@ def _ip_texts(partition: Partition, numbers: Rows) -> list[str]:
 
 
 def _urls(partition: Partition, numbers: Rows) -> list[str]:
-    return partition.target_keys.lookup(numbers, url_of_key)[0]
+    return partition.target_keys.lookup(numbers)[0]

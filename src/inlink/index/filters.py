@@ -5,7 +5,7 @@ keeps. What the columns say is asked first; texts are looked up last, each disti
 only those of the rows that are still there.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,6 @@ from inlink.index.rows import AnchorType, Follow, LinkType
 from inlink.index.segments import ELEMENT_SHIFT, ELEMENTS, IMAGE, NOFOLLOW, REDIRECT
 from inlink.index.selection import Ints, Rows
 from inlink.index.strings import Strings
-from inlink.urls.canonical import url_of_key
 from inlink.urls.targets import Target
 
 Mask = npt.NDArray[np.bool_]
@@ -74,11 +73,11 @@ def kept(partition: Partition, links: Links | Lost, rows: Rows, keep: LinkFilter
         rows = rows[_within(links.source[rows], low, high - 1)]
     if keep.url_to:
         targets = partition.target_of(rows, links)
-        rows = rows[_holds(keep.url_to, partition.target_keys, targets, url_of_key)]
+        rows = rows[_holds(keep.url_to, partition.target_keys, targets)]
     if keep.anchor:
-        rows = rows[_holds(keep.anchor, partition.anchors, links.anchor[rows], str)]
+        rows = rows[_holds(keep.anchor, partition.anchors, links.anchor[rows])]
     if keep.url_from:
-        rows = rows[_holds(keep.url_from, partition.page_texts, links.source[rows], url_of_key)]
+        rows = rows[_holds(keep.url_from, partition.page_texts, links.source[rows])]
     return rows
 
 
@@ -108,11 +107,11 @@ def _within(values: Ints, low: int, high: int) -> Mask:
     return mask
 
 
-def _holds(wanted: TextFilter, strings: Strings, rows: Ints, shown: Callable[[str], str]) -> Mask:
-    """Whether the text of each of *rows*, as it is *shown*, is as it has to be."""
+def _holds(wanted: TextFilter, strings: Strings, rows: Ints) -> Mask:
+    """Whether the text of each of *rows*, as it is told, is as it has to be."""
     distinct, places = np.unique(rows, return_inverse=True)
     part = wanted.text.casefold()
-    found = (part in shown(text).casefold() for text in _texts(strings, distinct))
+    found = (part in text.casefold() for text in _texts(strings, distinct))
     mask: Mask = np.fromiter(found, bool, len(distinct)) == wanted.contains
     return mask[places]
 

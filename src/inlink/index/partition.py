@@ -172,8 +172,8 @@ class Partition:
         self.past_ranks = PastRanks(**map_columns(directory / "past_ranks.arrow"))
         past_domain_ranks = map_columns(directory / "past_domain_ranks.arrow")
         self.past_domain_ranks = PastDomainRanks(**past_domain_ranks)
-        self.target_keys = Strings(directory / "target_keys.arrow")
-        self.page_texts = Strings(directory / "page_texts.arrow")
+        self.target_keys = Strings(directory / "target_keys.arrow", url_of_key)
+        self.page_texts = Strings(directory / "page_texts.arrow", url_of_key)
         self.ip_texts = Strings(directory / "ip_texts.arrow")
         self.host_names = Strings(directory / "host_names.arrow")
         self.domain_names = Strings(directory / "domain_names.arrow")
@@ -223,8 +223,8 @@ class Partition:
 
     def texts(self, source: _Ints, target: _Ints, anchor: _Ints, image_source: _Ints) -> LinkTexts:
         """The texts of links, given the rows that they name; all of one length."""
-        urls, titles = self.page_texts.lookup(source, url_of_key)
-        (target_urls,) = self.target_keys.lookup(target, url_of_key)
+        urls, titles = self.page_texts.lookup(source)
+        (target_urls,) = self.target_keys.lookup(target)
         (anchors,) = self.anchors.lookup(anchor)
         images: list[str | None] = [None] * len(image_source)
         places = np.flatnonzero(image_source >= 0)

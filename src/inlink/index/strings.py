@@ -136,9 +136,12 @@ def _shortest(before: bytes, first: bytes) -> bytes:
 
 
 class Strings:
-    """A file of strings, memory-mapped. Safe to use from several threads."""
+    """A file of strings, memory-mapped. Safe to use from several threads.
 
-    def __init__(self, path: Path) -> None:
+    *shown* makes of the first column what a look-up tells; keys stay as they are.
+    """
+
+    def __init__(self, path: Path, shown: Callable[[str], str] = str) -> None:
         batch = map_batch(path)
         described = batch.schema.metadata or {}
         self._rows = int(described[b"rows"])
@@ -149,21 +152,19 @@ class Strings:
         dictionary = bytes(self._blocks[0])
         self._dictionary = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
         self._thread = threading.local()
+        self._shown = shown
         self._row = lru_cache(REMEMBERED_ROWS)(self.read_row)
 
     def __len__(self) -> int:
         return self._rows
 
-    def lookup(
-        self, rows: npt.NDArray[np.integer[Any]], shown: Callable[[str], str] = str
-    ) -> list[list[str]]:
-        """The strings of *rows*, in their order: one list for each column, the first as *shown*."""
+    def lookup(self, rows: npt.NDArray[np.integer[Any]]) -> list[list[str]]:
+        """The strings of *rows*, in their order: one list for each column."""
         if 0 < len(rows) <= FEW_ROWS:
-            found = list(map(list, zip(*map(self._row, rows.tolist()), strict=True)))
-            return [list(map(shown, found[0])), *found[1:]]
+            return list(map(list, zip(*map(self._row, rows.tolist()), strict=True)))
         distinct, places = np.unique(rows, return_inverse=True)
         columns = self._distinct(distinct)
-        columns[0] = list(map(shown, columns[0]))
+        columns[0] = list(map(self._shown, columns[0]))
         order = places.tolist()
         return [list(map(column.__getitem__, order)) for column in columns]
 
@@ -182,16 +183,20 @@ class Strings:
         return found
 
     def get(self, row: int) -> str:
-        """The first column of *row*."""
-        return self._row(row)[0]
+        """The key of *row*."""
+        return self._parts(row)[0]
 
     def read_row(self, row: int) -> tuple[str, ...]:
         """The strings of one row, not remembered."""
+        first, *others = self._parts(row)
+        return self._shown(first), *others
+
+    def _parts(self, row: int) -> list[str]:
         block, place = divmod(row, self._block_rows)
         rows = min(self._block_rows, self._rows - block * self._block_rows)
         last = place + (self._columns - 1) * rows
         parts = self._block(block).split(_SEPARATOR, last + 1)
-        return tuple([part.decode() for part in parts[place : last + 1 : rows]])
+        return [part.decode() for part in parts[place : last + 1 : rows]]
 
     def bisect(self, key: str) -> int:
         """How many rows have a key (first column) less than *key*; for sorted files only."""

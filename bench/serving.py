@@ -6,8 +6,8 @@ middling and huge targets of each mode, over one connection, one request after t
 is the median latency of a round. After that: requests a second over 16 connections (by ``wrk``),
 pages of 100,000 rows, exports, bytes on disk, and the latency on webs of other sizes.
 
-All servers find the key and commit the charge before they answer, by the same code. Inlink's has one
-worker; a query of DuckDB or ClickHouse may use all cores.
+All servers find the key and commit the charge before they answer, by the same code. Inlink's has
+one worker; a query of DuckDB or ClickHouse may use all cores.
 """
 
 import contextlib

@@ -9,6 +9,7 @@ and waits for nothing may run in the one that serves all requests (`Service.at_o
 import logging
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from inlink.accounts.ledger import Ledger
 from inlink.accounts.limits import RateLimits
 from inlink.api import parameters
 from inlink.api.call import AccountCall, Call, Resources, today
-from inlink.api.commands import EXPORT, Command, Method
+from inlink.api.commands import COUNTED_LINKS, EXPORT, Command, Method
 from inlink.api.errors import HUGE_TARGET_STATUS, ApiError
 from inlink.api.formats import JSON, Format, chosen
 from inlink.api.generations import Generations, NothingBuiltError
@@ -31,6 +32,9 @@ logger = logging.getLogger(__name__)
 
 SHORT_ROWS = 100
 """Rows of an answer, or targets of a batch, that are made in some milliseconds."""
+
+REMEMBERED_TARGETS = 4096
+"""Tools ask several things about one target."""
 
 TOKEN = "token "  # noqa: S105
 """How an ``Authorization`` header with a key begins, in upper or lower case."""
@@ -57,6 +61,9 @@ class Rendered:
     media_type: str
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
+
+
+_target = lru_cache(REMEMBERED_TARGETS)(parse_target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +183,7 @@ class Service:
     def _targets(self, texts: list[str], mode: Mode) -> list[Target]:
         drop = self.resources.settings.drop_parameters
         try:
-            return [parse_target(text, mode, drop) for text in texts]
+            return [_target(text, mode, drop) for text in texts]
         except TargetError as error:
             raise ApiError.invalid("target", str(error)) from error
 
@@ -220,6 +227,8 @@ def _is_short(command: Command, call: Call[Any]) -> bool:
     """Whether the answer takes no more than some milliseconds."""
     if len(call.targets) * getattr(call.request, "limit", 1) > SHORT_ROWS:
         return False
+    if command.short_links == COUNTED_LINKS:
+        return True
     if command.kept_lists and getattr(call.request, "per_domain", UNSET) in (UNSET, 1):
         return True
     return sum(map(call.reader.size, call.targets)) <= command.short_links

@@ -1,9 +1,12 @@
 """Progress of long work: a bar with rate and time left on a terminal, else a line now and then."""
 
+from __future__ import annotations
+
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import click
 from rich.console import Console
@@ -12,9 +15,13 @@ from rich.progress import (
     DownloadColumn,
     Progress,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+
+if TYPE_CHECKING:
+    from inlink.build.workspace import StepProgress
 
 LINE_INTERVAL = 5.0
 """Seconds between two lines where there is no terminal."""
@@ -71,3 +78,45 @@ class _Lines:
         if self._total and rate:
             parts.append(f"{max(self._total - done, 0) / rate:,.0f} s left")
         click.echo(", ".join([*parts, text] if text else parts), err=True)
+
+
+@contextmanager
+def steps_progress(log: str) -> Iterator[StepProgress]:
+    """Show the progress of work in steps: on a terminal a bar for each, else lines in *log*."""
+    console = Console(stderr=True)
+    bars = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    with bars:
+        yield _report_bars(bars) if console.is_terminal else _report_lines(log)
+
+
+def _report_bars(bars: Progress) -> StepProgress:
+    """A bar for each step."""
+    tasks = {}
+
+    def report(step: str, share: float | None) -> None:
+        if step not in tasks:
+            tasks[step] = bars.add_task(step, total=1.0)
+        if share is not None:
+            bars.update(tasks[step], completed=share)
+
+    return report
+
+
+def _report_lines(name: str) -> StepProgress:
+    """A line in the log when a step has ended."""
+    log = logging.getLogger(name)
+    began: dict[str, float] = {}
+
+    def report(step: str, share: float | None) -> None:
+        start = began.setdefault(step, time.monotonic())
+        if share == 1.0:
+            log.info("%s done in %.1f s", step, time.monotonic() - start)
+
+    return report

@@ -14,10 +14,11 @@ import pytest
 from click.testing import CliRunner
 from demo.model import Backlink
 from demo.run import MARK
-from demo.web import make_web, write_crawls
+from demo.web import make_web
 from publicsuffixlist import PublicSuffixList
 
 from inlink.cli import main
+from tests.demo_crawls import write_crawls
 
 ROOT = Path(__file__).parents[1]
 REASONS = {

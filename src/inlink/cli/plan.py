@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from inlink.cli.options import data_option
-from inlink.cli.progress import steps_progress
+from inlink.cli.steps import steps_progress
 from inlink.store import settings
 from inlink.store.layout import BusyError, Layout
 

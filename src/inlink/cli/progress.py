@@ -1,27 +1,21 @@
 """Progress of long work: a bar with rate and time left on a terminal, else a line now and then."""
 
-from __future__ import annotations
-
-import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    MofNCompleteColumn,
     Progress,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
-
-if TYPE_CHECKING:
-    from inlink.build.workspace import StepProgress
 
 LINE_INTERVAL = 5.0
 """Seconds between two lines where there is no terminal."""
@@ -35,6 +29,25 @@ class Meter(Protocol):
 
 
 @contextmanager
+def count_progress(title: str, unit: str, total: int | None) -> Iterator[Meter]:
+    """The same for *total* things of a kind, such as pages."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        with Progress(*columns, console=console, transient=True) as progress:
+            task = progress.add_task(title, total=total, note="")
+            yield lambda done, text="": progress.update(task, completed=done, note=text)
+    else:
+        yield _Lines(title, total, unit, 1)
+
+
+@contextmanager
 def bytes_progress(title: str, total: int | None) -> Iterator[Meter]:
     """Show the progress of work on *total* bytes (None: not known), on standard error."""
     console = Console(stderr=True)
@@ -43,7 +56,7 @@ def bytes_progress(title: str, total: int | None) -> Iterator[Meter]:
             task = progress.add_task(title, total=total, note="")
             yield lambda done, text="": progress.update(task, completed=done, note=text)
     else:
-        yield _Lines(title, total)
+        yield _Lines(title, total, "MB", 1_000_000)
 
 
 def _bar(console: Console) -> Progress:
@@ -60,9 +73,12 @@ def _bar(console: Console) -> Progress:
 
 
 class _Lines:
-    def __init__(self, title: str, total: int | None) -> None:
+    def __init__(self, title: str, total: int | None, unit: str, size: int) -> None:
         self._title = title
         self._total = total
+        self._unit = unit
+        self._size = size
+        self._digits = 1 if size > 1 else 0
         self._start = self._last = time.monotonic()
 
     def __call__(self, done: int, text: str = "") -> None:
@@ -71,52 +87,13 @@ class _Lines:
             return
         self._last = now
         rate = done / (now - self._start)
-        parts = [f"{self._title}: {done / 1e6:,.1f} MB"]
+        parts = [f"{self._title}: {self._amount(done)}"]
         if self._total:
-            parts[0] += f" of {self._total / 1e6:,.1f} MB ({done / self._total:.0%})"
-        parts.append(f"{rate / 1e6:,.1f} MB/s")
+            parts[0] += f" of {self._amount(self._total)} ({done / self._total:.0%})"
+        parts.append(f"{rate / self._size:,.1f} {self._unit}/s")
         if self._total and rate:
             parts.append(f"{max(self._total - done, 0) / rate:,.0f} s left")
         click.echo(", ".join([*parts, text] if text else parts), err=True)
 
-
-@contextmanager
-def steps_progress(log: str) -> Iterator[StepProgress]:
-    """Show the progress of work in steps: on a terminal a bar for each, else lines in *log*."""
-    console = Console(stderr=True)
-    bars = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
-    with bars:
-        yield _report_bars(bars) if console.is_terminal else _report_lines(log)
-
-
-def _report_bars(bars: Progress) -> StepProgress:
-    """A bar for each step."""
-    tasks = {}
-
-    def report(step: str, share: float | None) -> None:
-        if step not in tasks:
-            tasks[step] = bars.add_task(step, total=1.0)
-        if share is not None:
-            bars.update(tasks[step], completed=share)
-
-    return report
-
-
-def _report_lines(name: str) -> StepProgress:
-    """A line in the log when a step has ended."""
-    log = logging.getLogger(name)
-    began: dict[str, float] = {}
-
-    def report(step: str, share: float | None) -> None:
-        start = began.setdefault(step, time.monotonic())
-        if share == 1.0:
-            log.info("%s done in %.1f s", step, time.monotonic() - start)
-
-    return report
+    def _amount(self, number: int) -> str:
+        return f"{number / self._size:,.{self._digits}f} {self._unit}"

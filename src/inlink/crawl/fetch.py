@@ -3,7 +3,7 @@
 In: a canonical URL and the fields of a conditional request. Out: `Fetched`, or a `FetchError` with
 a cause. HTTP clients give the fields of an answer, but not its bytes, which a WARC record wants; so
 the framing of HTTP/1.1 (https://www.rfc-editor.org/rfc/rfc9112#section-6) is read here, on the
-streams of asyncio. Nothing is decoded, so an answer takes no more memory than the limit on its bytes.
+streams of asyncio. Nothing is decoded, so an answer takes no more memory than the limit on bytes.
 
 A body that ends before its length, or that takes too long, is a failed fetch and not a short page:
 the links behind the place where it broke off would count as lost. One that is longer than the limit

@@ -30,7 +30,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS hosts (
     host TEXT PRIMARY KEY, ready_at REAL NOT NULL, busy INT NOT NULL DEFAULT 0,
     queued INT NOT NULL DEFAULT 0, pages INT NOT NULL DEFAULT 0, bytes INT NOT NULL DEFAULT 0,
-    failures INT NOT NULL DEFAULT 0, latency REAL NOT NULL DEFAULT 0
+    failures INT NOT NULL DEFAULT 0, cause TEXT NOT NULL DEFAULT '', latency REAL NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS hosts_ready ON hosts (ready_at) WHERE queued > 0 AND busy = 0;
 CREATE TABLE IF NOT EXISTS tasks (
@@ -82,6 +82,8 @@ class Host(msgspec.Struct, frozen=True):
     bytes: int
     failures: int
     """Pages in a row that got no answer."""
+    cause: str
+    """Of the last failure."""
     latency: float
 
 
@@ -104,7 +106,12 @@ _answer = msgspec.msgpack.Decoder(RobotsAnswer).decode
 
 
 class Frontier:
-    """The frontier that lies at *path*, made if need be; one process at a time."""
+    """The frontier that lies at *path*, made if need be; one process at a time.
+
+    Attributes:
+        queued: how many tasks there are.
+        bytes: how many bytes of bodies were fetched.
+    """
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None)
@@ -114,6 +121,9 @@ class Frontier:
         )
         self._db.executescript(_SCHEMA)
         self._db.execute("UPDATE hosts SET busy = 0 WHERE busy")
+        self.queued, self.bytes = self._db.execute(
+            "SELECT coalesce(sum(queued), 0), coalesce(sum(bytes), 0) FROM hosts"
+        ).fetchone()
 
     def close(self) -> None:
         """Close the file."""
@@ -135,6 +145,7 @@ class Frontier:
     def add(self, task: Task) -> None:
         """Put *task* at its place in the queue of its host."""
         host = host_of(task.url)
+        self.queued += 1
         self._db.execute(
             "INSERT INTO hosts (host, ready_at, queued) VALUES (?, ?, 1)"
             " ON CONFLICT (host) DO UPDATE SET queued = queued + 1",
@@ -165,10 +176,10 @@ class Frontier:
     def host(self, host: str) -> Host:
         """How it stands with *host*."""
         row = self._db.execute(
-            "SELECT host, queued, pages, bytes, failures, latency FROM hosts WHERE host = ?",
+            "SELECT host, queued, pages, bytes, failures, cause, latency FROM hosts WHERE host = ?",
             (host,),
         ).fetchone()
-        return Host(*row) if row else Host(host, 0, 0, 0, 0, 0.0)
+        return Host(*row) if row else Host(host, 0, 0, 0, 0, "", 0.0)
 
     def ready_at(self, host: str) -> float:
         """The time before which *host* is left in peace."""
@@ -199,6 +210,7 @@ class Frontier:
 
     def finish(self, queued: Queued) -> None:
         """Take a task that is done out of its queue."""
+        self.queued -= 1
         self._db.execute("DELETE FROM tasks WHERE number = ?", (queued.number,))
         self._db.execute("UPDATE hosts SET queued = queued - 1 WHERE host = ?", (queued.host.host,))
 
@@ -209,13 +221,15 @@ class Frontier:
             "UPDATE tasks SET task = ? WHERE number = ?", (_encode(task), queued.number)
         )
 
-    def count(self, host: str, *, pages: int, size: int, failed: bool, latency: float) -> None:
-        """Add to what *host* has been asked for."""
-        failures = "failures + 1" if failed else "0"
+    def count(
+        self, host: str, *, pages: int, size: int, failures: int, cause: str, latency: float
+    ) -> None:
+        """Add to what *host* has been asked for, and say how it stands with it."""
+        self.bytes += size
         self._db.execute(
-            f"UPDATE hosts SET pages = pages + ?, bytes = bytes + ?, latency = ?,"  # noqa: S608
-            f" failures = {failures} WHERE host = ?",
-            (pages, size, latency, host),
+            "UPDATE hosts SET pages = pages + ?, bytes = bytes + ?, failures = ?, cause = ?,"
+            " latency = ? WHERE host = ?",
+            (pages, size, failures, cause, latency, host),
         )
 
     def drop_pages(self, host: str) -> int:
@@ -223,6 +237,7 @@ class Frontier:
         dropped = self._db.execute(
             "DELETE FROM tasks WHERE host = ? AND kind >= ?", (host, Kind.SITEMAP)
         ).rowcount
+        self.queued -= dropped
         self._db.execute("UPDATE hosts SET queued = queued - ? WHERE host = ?", (dropped, host))
         return dropped
 
@@ -310,10 +325,9 @@ class Frontier:
         row = self._db.execute("SELECT value FROM marks WHERE name = ?", (name,)).fetchone()
         return int(row[0]) if row else 0
 
-    def totals(self) -> tuple[int, int, int]:
-        """Tasks that are queued, hosts that have any, bytes that were fetched."""
-        queued, hosts, size = self._db.execute(
-            "SELECT coalesce(sum(queued), 0), count(*) FILTER (WHERE queued > 0),"
-            " coalesce(sum(bytes), 0) FROM hosts"
+    def waiting_hosts(self) -> int:
+        """How many hosts have something queued and nothing under way."""
+        row = self._db.execute(
+            "SELECT count(*) FROM hosts WHERE queued > 0 AND busy = 0"
         ).fetchone()
-        return int(queued), int(hosts), int(size)
+        return int(row[0])

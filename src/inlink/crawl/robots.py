@@ -60,12 +60,15 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def answer_of(result: Fetched | FetchError) -> RobotsAnswer:
+def answer_of(result: Fetched | FetchError, *, redirected: bool = False) -> RobotsAnswer:
     """What an answer other than a redirect says: rules, all allowed (4xx), or nothing allowed.
 
-    429 says that the host is overloaded, not that it has no rules.
+    429 says that the host is overloaded, not that it has no rules. Where the host itself did not
+    answer, its pages fail as its robots.txt did.
     """
     if isinstance(result, FetchError):
+        if redirected:
+            return RobotsAnswer(failure=("robots_unreachable", f"{result.cause} {result.words}"))
         return RobotsAnswer(failure=(result.cause, f"robots.txt: {result.words}"))
     if result.status == 429 or result.status >= 500:
         return RobotsAnswer(failure=("robots_unreachable", f"robots.txt answered {result.status}"))

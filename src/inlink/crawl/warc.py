@@ -16,6 +16,7 @@ import hashlib
 import io
 import uuid
 import zlib
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -44,17 +45,30 @@ Headers = list[tuple[str, str]]
 class WarcFiles:
     """Writes the WARC files in *directory*, going on with the one that is open.
 
-    *info* are the fields of the ``warcinfo`` records.
+    *info* are the fields of the ``warcinfo`` records, *begun* is how many files there were.
     """
 
     def __init__(
-        self, directory: Path, name: str, info: dict[str, str], rotate_bytes: int = ROTATE_BYTES
+        self,
+        directory: Path,
+        name: str,
+        info: dict[str, str],
+        *,
+        begun: int = 0,
+        rotate_bytes: int = ROTATE_BYTES,
     ) -> None:
         self._directory = directory
         self._name = name
         self._info = info
         self._rotate_bytes = rotate_bytes
         self._file: IO[bytes] | None = None
+        here = [_number(path) for path in directory.glob(f"{name}-*.warc.gz*")]
+        self.begun = max([begun, *(number + 1 for number in here)])
+        """How many files there are, wherever they lie, the open one included."""
+
+    def filename(self, number: int) -> str:
+        """The name of a file that is finished."""
+        return f"{self._name}-{number:05d}.warc.gz"
 
     def open_file(self) -> Path | None:
         """The file that is being written, or was when a crawl was interrupted."""
@@ -68,26 +82,30 @@ class WarcFiles:
         """How long the open file is; 0 where there is none."""
         return self._file.tell() if self._file else 0
 
-    def answer(self, fetched: Fetched, known: PlanEntry | None) -> str:
-        """Record an answer; its kind: ``response``, ``unchanged`` (304), or ``revisit``."""
+    def answer(self, fetched: Fetched, known: PlanEntry | None) -> bool:
+        """Record an answer; whether it is a ``revisit``: the page is as the plan knew it."""
         digest = _sha1(fetched.body)
-        kind, extra, block = "response", [("WARC-Payload-Digest", digest)], fetched.head
         if known and fetched.status == 304:
-            kind, extra = "unchanged", _refers_to(_NOT_MODIFIED, known, known.digest)
+            extra = _refers_to(_NOT_MODIFIED, known, known.digest)
         elif known and known.digest == digest and _is_page_as_before(fetched):
-            kind, extra = "revisit", _refers_to(_SAME_DIGEST, known, digest)
+            extra = _refers_to(_SAME_DIGEST, known, digest)
         else:
+            extra = []
+        is_revisit, block = bool(extra), fetched.head
+        if not is_revisit:
             block += fetched.body
+            extra = [("WARC-Payload-Digest", digest)]
             extra += [("WARC-Truncated", "length")] if fetched.cut else []
-        headers = _headers("response" if kind == "response" else "revisit", fetched.url, fetched.at)
+        headers = _headers("revisit" if is_revisit else "response", fetched.url, fetched.at)
         headers += [("WARC-IP-Address", fetched.ip)] if fetched.ip else []
         request = _headers("request", fetched.url, fetched.at)
         request.append(("WARC-Concurrent-To", dict(headers)["WARC-Record-ID"]))
+        request.append(("WARC-Payload-Digest", _sha1(b"")))
         self._write(
             (headers + extra, f"{_HTTP}response", block),
             (request, f"{_HTTP}request", fetched.request),
         )
-        return kind
+        return is_revisit
 
     def failure(self, url: str, error: FetchError) -> None:
         """Record a fetch that failed or was forbidden."""
@@ -122,8 +140,8 @@ class WarcFiles:
         if self._file is None:
             path = self.open_file()
             if path is None:
-                number = len(self.finished())
-                path = self._directory / f"{self._name}-{number:05d}.warc.gz{_OPEN}"
+                path = self._directory / f"{self.filename(self.begun)}{_OPEN}"
+                self.begun += 1
             self._file = path.open("ab")
             if not self._file.tell():
                 self._file.write(self._warcinfo(path.name.removesuffix(_OPEN)))
@@ -139,6 +157,10 @@ def _is_page_as_before(fetched: Fetched) -> bool:
     """Whether an equal body means an equal page: no field of the header says anything of it."""
     names = {name for name, _ in fetched.fields}
     return fetched.status == 200 and not fetched.cut and not names & {"x-robots-tag", "link"}
+
+
+def _number(path: Path) -> int:
+    return int(path.name.partition(".")[0].rpartition("-")[2])
 
 
 def _headers(kind: str, url: str | None, at: dt.datetime) -> Headers:
@@ -168,19 +190,15 @@ def _record(headers: Headers, content_type: str, block: bytes) -> bytes:
     fields = StatusAndHeaders("", [*headers, ("WARC-Block-Digest", _sha1(block))], "WARC/1.1")
     kind = dict(headers)["WARC-Type"]
     record = ArcWarcRecord("warc", kind, fields, io.BytesIO(block), None, content_type, len(block))
-    if kind in ("response", "revisit", "request") and not fields.get_header("WARC-Payload-Digest"):
-        fields.add_header("WARC-Payload-Digest", _sha1(b""))
     WARCWriter(out).write_record(record)
     return out.getvalue()
 
 
 def cut_broken_tail(path: Path, start: int) -> None:
     """Cut off what stands in the file behind its last whole record, from *start* on."""
-    end = start
-    for end in _member_ends(path, start):
-        pass
+    ends = deque(_member_ends(path, start), maxlen=1)
     with path.open("r+b") as file:
-        file.truncate(end)
+        file.truncate(ends.pop() if ends else start)
 
 
 def _member_ends(path: Path, start: int) -> Iterator[int]:

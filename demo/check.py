@@ -12,13 +12,13 @@ Ask = Callable[[str, dict[str, str]], dict[str, Any]]
 
 Facts = Counter[tuple[object, ...]]
 LOST_COLUMNS = ("url_from", "url_to", "link_type", "reason_lost")
-LIVE_COLUMNS = ("url_from", "url_to", "link_type", "nofollow")
+LIVE_COLUMNS = ("url_from", "url_to", "nofollow")
 
 
 def live_links(web: Web) -> Facts:
     """Live backlinks as they must be answered."""
     return Counter(
-        (link.source, link.target, link.link_type, link.nofollow)
+        (link.source, link.target, link.nofollow)
         for link in web.backlinks
         if link.lost is None
     )

@@ -19,12 +19,11 @@ DELAY = 0.02
 """Seconds between two requests to a host; nobody else is there to be disturbed."""
 
 WHAT_PASSES = (
-    "",
     "A month passes, pages change, and we no longer want a casino. What to look at again?",
-    "Some pages did not answer. They are tried again a day later:",
+    "Some pages did not answer. They are tried again some days later:",
     "Another month passes:",
 )
-"""What is said before each stage."""
+"""What is said before each stage after the first."""
 
 
 def crawl_all(web: Web, directory: Path, data: Path) -> None:
@@ -33,27 +32,26 @@ def crawl_all(web: Web, directory: Path, data: Path) -> None:
     seeds = directory / "seeds.txt"
     seeds.write_text("".join(f"{seed}\n" for seed in seeds_of(web)))
     with serving(served, hosts_of(web), authority) as proxy:
-        for stage, begin in enumerate(STAGES, start=1):
+        for stage in range(1, len(STAGES) + 1):
             served.stage = stage
             _write_settings(data, proxy, web.excluded("blocked", stage))
             what = ["--seeds", str(seeds), "--scope", "web"]
             if stage > 1:
-                click.echo(f"# {WHAT_PASSES[stage - 1]}")
-                plan = str(directory / f"plan-{stage}.jsonl")
-                later = dt.datetime.now(dt.UTC) + (begin - STAGES[0])
-                _inlink(data, "plan", "--at", f"{later:%Y-%m-%dT%H:%M:%S}", "--out", plan)
-                what = ["--plan", plan, "--depth", "0"]
+                plan = directory / f"plan-{stage}.jsonl"
+                _plan(stage, data, plan)
+                what = ["--plan", str(plan)]
             out = directory / f"crawl-{stage}"
-            run(
-                *("crawl", "--data", str(data), *what, "--out", str(out)),
-                SSL_CERT_FILE=str(authority),
-            )
-            _inlink(data, "ingest", *map(str, sorted(out.glob("*.warc.gz"))))
-            _inlink(data, "build")
+            crawl = ["crawl", "--data", str(data), *what, "--out", str(out)]
+            run(*crawl, SSL_CERT_FILE=str(authority))
+            run("ingest", "--data", str(data), *map(str, sorted(out.glob("*.warc.gz"))))
+            run("build", "--data", str(data))
 
 
-def _inlink(data: Path, command: str, *arguments: str) -> None:
-    run(command, "--data", str(data), *arguments)
+def _plan(stage: int, data: Path, plan: Path) -> None:
+    click.echo(f"# {WHAT_PASSES[stage - 2]}")
+    passed = STAGES[stage - 1] - STAGES[stage - 2]
+    at = f"{dt.datetime.now(dt.UTC) + passed:%Y-%m-%dT%H:%M:%S}"
+    run("plan", "--data", str(data), "--at", at, "--out", str(plan))
 
 
 def _write_settings(data: Path, proxy: str, blocked: list[str]) -> None:

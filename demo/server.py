@@ -95,7 +95,7 @@ async def _head(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str]]
 
 
 def _message(answer: Answer, known: str | None) -> bytes:
-    tag = f'"{hashlib.sha256(answer.body).hexdigest()[:16]}"'
+    tag = f'"{hashlib.sha256(repr(answer).encode()).hexdigest()[:16]}"'
     if answer.status == 200 and known == tag:
         answer = Answer(304, ())
     fields = [

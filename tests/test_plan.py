@@ -309,8 +309,11 @@ def test_conditions_are_those_of_the_last_content(tmp_path: Path) -> None:
         Visit(moved, 1, "redirect", redirect="https://b.test/x.pdf", etag='"r"'),
         Visit(cut, 0, digest="sha1:A", etag='"a"', truncated=True),
     ]
+    hidden = "https://hidden.test/"  # the header may have said so, and the same body without it
+    visits.append(Visit(hidden, 0, "noindex", digest="sha1:A", etag='"a"'))
     fold(tmp_path, visits)
     known = {entry.url: entry for entry in plan(tmp_path, 30)}
+    assert (known[hidden].digest, known[hidden].etag) == (None, '"a"')
     entry = known[url]
     assert (entry.digest, entry.etag, entry.last_modified) == ("sha1:B", None, date)
     assert entry.visited_at == START + dt.timedelta(days=1)

@@ -1,4 +1,4 @@
-"""Progress of work in steps, such as a build: a bar for each on a terminal, else lines in the log."""
+"""Progress of work in steps, such as a build: bars on a terminal, else lines in the log."""
 
 from __future__ import annotations
 

@@ -94,14 +94,17 @@ def _choose(
 def _with_validators(chosen: ir.Table, visits: ir.Table, urls: ir.Table) -> ir.Table:
     """Rows of the plan, with what a conditional request needs of the page's last content.
 
-    Content that was cut off is fetched anew: that it is still the same would say too little.
+    Content that was cut off is fetched anew: that it is still the same would say too little. The
+    digest is left out where a field of the header may have said more than the body (``noindex``, a
+    canonical): the same body without that field is another page.
     """
+    plain = (_.outcome == "ok") & ~_.robots.re_search("nofollow|none")
     whole = visits.filter(_.status == 200, _.outcome.isin(CONTENT), ~_.truncated).select(
         "url_id",
         "etag",
         "last_modified",
-        "payload_digest",
         "visited_at",
+        digest=plain.ifelse(_.payload_digest, ibis.null("string")),
         content_visit_id="visit_id",
     )
     content = whole.semi_join(chosen, ["url_id", "content_visit_id"]).distinct()
@@ -115,8 +118,8 @@ def _with_validators(chosen: ir.Table, visits: ir.Table, urls: ir.Table) -> ir.T
             "etag",
             "last_modified",
             "visited_at",
+            "digest",
             priority=_.priority.round(3),
-            digest=_.payload_digest,
         )
     )
 

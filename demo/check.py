@@ -18,9 +18,7 @@ LIVE_COLUMNS = ("url_from", "url_to", "nofollow")
 def live_links(web: Web) -> Facts:
     """Live backlinks as they must be answered."""
     return Counter(
-        (link.source, link.target, link.nofollow)
-        for link in web.backlinks
-        if link.lost is None
+        (link.source, link.target, link.nofollow) for link in web.backlinks if link.lost is None
     )
 
 

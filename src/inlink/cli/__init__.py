@@ -10,6 +10,7 @@ from inlink.cli.crawl import crawl_command
 from inlink.cli.ingest import ingest_command
 from inlink.cli.keys import keys
 from inlink.cli.plan import plan
+from inlink.cli.run import run
 from inlink.cli.serve import serve
 from inlink.cli.status import status
 
@@ -28,5 +29,6 @@ main.add_command(crawl_command)
 main.add_command(ingest_command)
 main.add_command(keys)
 main.add_command(plan)
+main.add_command(run)
 main.add_command(serve)
 main.add_command(status)

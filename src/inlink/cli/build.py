@@ -16,6 +16,7 @@ from inlink.store import settings
 from inlink.store.layout import BusyError, Layout
 
 if TYPE_CHECKING:
+    from inlink.build.plan import Generation
     from inlink.build.workspace import StepProgress
 
 
@@ -26,11 +27,8 @@ def build(layout: Layout) -> None:
 
     A build that was interrupted goes on where it was.
     """
-    from inlink.build.job import build as run_build
-
     try:
-        with steps_progress("inlink.build") as report:
-            generation = run_build(layout, settings.load(layout.root), write_segments, report)
+        generation = build_generation(layout)
     except (BusyError, settings.SettingsError) as error:
         raise click.ClickException(str(error)) from error
     if generation is None:
@@ -43,10 +41,17 @@ def build(layout: Layout) -> None:
     )
 
 
-def write_segments(
+def build_generation(layout: Layout) -> Generation | None:
+    """Build with a bar for each step; None where nothing is new."""
+    from inlink.build.job import build as run_build
+
+    with steps_progress("inlink.build") as report:
+        return run_build(layout, settings.load(layout.root), _write_segments, report)
+
+
+def _write_segments(
     tables: Path, segments: Path, chosen: settings.Settings, report: StepProgress
 ) -> None:
-    """The stage after the fold, for a build to call before it publishes."""
-    from inlink.index.writer import write_segments as write
+    from inlink.index.writer import write_segments
 
-    write(tables, segments, chosen, lambda done, total: report("segments", done / total))
+    write_segments(tables, segments, chosen, lambda done, total: report("segments", done / total))

@@ -1,4 +1,7 @@
-"""``inlink crawl``: fetch pages into WARC files."""
+"""``inlink crawl``: fetch pages into WARC files.
+
+Scrapy is imported when the command runs: it takes as long as all the rest.
+"""
 
 import datetime as dt
 import sys
@@ -11,9 +14,8 @@ from rich.table import Table
 
 from inlink.cli.options import data_option
 from inlink.cli.progress import count_progress
-from inlink.crawl.job import CrawlError, CrawlSpec, CrawlSummary, Progress, crawl, unfinished
 from inlink.crawl.plan_file import PlanError
-from inlink.crawl.spec import Scope
+from inlink.crawl.spec import CrawlError, CrawlSpec, CrawlSummary, Progress, Scope
 from inlink.store import settings
 from inlink.store.layout import BusyError, Layout
 
@@ -60,7 +62,7 @@ def crawl_command(
     """
     asked = CrawlSpec(
         name=f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}",
-        seeds=tuple(url for seed in seeds for url in _urls(seed)),
+        seeds=tuple(url for seed in seeds for url in seed_urls(seed)),
         plan=plan,
         max_pages=max_pages,
         depth=0 if depth is None and plan and not seeds else depth,
@@ -70,7 +72,7 @@ def crawl_command(
     )
     spec = _interrupted(asked, layout, any_of_them=resume) or asked
     try:
-        summary = _crawl(spec, layout)
+        summary = run_crawl(spec, layout)
     except (CrawlError, PlanError, settings.SettingsError, BusyError, OSError) as error:
         raise click.ClickException(str(error)) from error
     _show(summary)
@@ -79,7 +81,7 @@ def crawl_command(
         sys.exit(130)
 
 
-def _urls(seed: str) -> list[str]:
+def seed_urls(seed: str) -> list[str]:
     """The URLs that an option names: itself, or the lines of a file."""
     path = Path(seed)
     if "://" not in seed and path.is_file():
@@ -94,6 +96,8 @@ def _with_scheme(url: str) -> str:
 
 def _interrupted(asked: CrawlSpec, layout: Layout, *, any_of_them: bool) -> CrawlSpec | None:
     """The latest unfinished crawl that was asked for the same."""
+    from inlink.crawl.job import unfinished
+
     for spec in reversed(unfinished(layout)):
         if any_of_them or msgspec.structs.replace(spec, name=asked.name) == asked:
             click.echo(f"Going on with the crawl {spec.name}.", err=True)
@@ -103,7 +107,10 @@ def _interrupted(asked: CrawlSpec, layout: Layout, *, any_of_them: bool) -> Craw
     return None
 
 
-def _crawl(spec: CrawlSpec, layout: Layout) -> CrawlSummary:
+def run_crawl(spec: CrawlSpec, layout: Layout) -> CrawlSummary:
+    """Crawl, or go on with it, with a bar."""
+    from inlink.crawl.job import crawl
+
     with count_progress("Crawling", "pages", spec.max_pages) as meter:
 
         def report(progress: Progress) -> None:

@@ -1,4 +1,6 @@
-"""The web of ``crawl_web``, crawled three times with changes between, ingested and built.
+"""The web of ``crawl_web``, crawled twice with changes between, ingested and built.
+
+A third crawl fetches again what failed in the second.
 
 What the index then says is compared with what the web knows of itself, and how it was crawled with
 the log of its server. The commands run as a user runs them.
@@ -25,7 +27,7 @@ from tests.crawl_web.server import Request, Server, ca_file, serving
 from tests.crawl_web.sites import BLOCKED, ENDLESS_HOSTS, Web, the_web
 
 DELAY = 0.1
-HOST_PAGES = 40
+HOST_PAGES = 30
 CLOCK = 0.02
 """What the end of a request may differ by, as server and crawler see it."""
 SETTINGS = {
@@ -34,6 +36,7 @@ SETTINGS = {
     "host_pages": HOST_PAGES,
     "fetch_timeout_seconds": 1,
     "max_body_megabytes": 1,
+    "redirect_hops": 5,
     "blocked_hosts": [BLOCKED],
 }
 
@@ -75,8 +78,12 @@ def crawled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crawled]:
             result.states.append(backlinks(data))
             result.expected.append((web.live(), web.lost()))
             result.fetched.append(web.fetched())
-            write_plan(data / f"plan{web.crawl}.jsonl", result.files)
-            asked = ["--plan", str(data / f"plan{web.crawl}.jsonl"), "--depth", "1"]
+            plan = data / f"plan{web.crawl}.jsonl"
+            if web.crawl == 1:
+                plan_all(plan, result.files[0])
+            else:
+                plan_failed(plan, result.files[1])
+            asked = ["--plan", str(plan), "--depth", "1"]
     yield result
 
 
@@ -102,20 +109,28 @@ def records(path: Path) -> Iterator[tuple[str, dict[str, str], dict[str, str], s
             yield record.rec_type, warc, http, status, record.raw_stream.read()
 
 
-def write_plan(path: Path, crawls: list[list[Path]]) -> None:
-    """Everything that was visited, with what the last content of each page said of itself."""
+def plan_all(path: Path, files: list[Path]) -> None:
+    """Everything that was visited, with what the content of each page said of itself."""
     entries: dict[str, dict[str, Any]] = {}
-    for file in [file for files in crawls for file in files]:
-        for kind, warc, http, status, _ in records(file):
-            if kind not in ("response", "revisit", "metadata"):
-                continue
-            url = warc["WARC-Target-URI"]
-            entry = entries.setdefault(url, {"url": url})
-            if kind == "response" and status == "200":
+    for kind, warc, http, status, _ in [record for file in files for record in records(file)]:
+        if kind in ("response", "metadata"):
+            entry = entries[warc["WARC-Target-URI"]] = {"url": warc["WARC-Target-URI"]}
+            if status == "200":
                 entry["digest"] = warc["WARC-Payload-Digest"]
                 entry["visited_at"] = warc["WARC-Date"]
                 entry["etag"] = http.get("ETag")
     path.write_text("".join(json.dumps(entry) + "\n" for entry in entries.values()))
+
+
+def plan_failed(path: Path, files: list[Path]) -> None:
+    """Everything that gave no answer, or an error."""
+    failed = [
+        warc["WARC-Target-URI"]
+        for file in files
+        for kind, warc, _, status, _ in records(file)
+        if kind == "metadata" or status == "500"
+    ]
+    path.write_text("".join(json.dumps({"url": url}) + "\n" for url in failed))
 
 
 def backlinks(data: Path) -> tuple[set[Any], set[Any]]:
@@ -131,6 +146,7 @@ def backlinks(data: Path) -> tuple[set[Any], set[Any]]:
     return live, {(source, target, reason) for source, target, lost, reason in rows if lost}
 
 
+FULL_CRAWLS = pytest.mark.parametrize("crawl", (0, 1), ids=("first", "second"))
 CRAWLS = pytest.mark.parametrize("crawl", (0, 1, 2), ids=("first", "second", "third"))
 
 
@@ -148,7 +164,7 @@ def test_the_index_has_exactly_the_links_that_are_lost_and_why(
     assert (lost - expected, expected - lost) == (set(), set())
 
 
-@CRAWLS
+@FULL_CRAWLS
 def test_every_page_that_should_be_fetched_is_and_no_other(crawled: Crawled, crawl: int) -> None:
     asked = {
         request.url
@@ -161,7 +177,7 @@ def test_every_page_that_should_be_fetched_is_and_no_other(crawled: Crawled, cra
     assert (asked - expected, expected - asked) == (set(), set())
 
 
-@CRAWLS
+@FULL_CRAWLS
 def test_hosts_without_end_are_left_at_their_budget(crawled: Crawled, crawl: int) -> None:
     for host in ENDLESS_HOSTS:
         pages = [r for r in crawled.logs[crawl] if r.host == host and not r.is_robots]
@@ -175,7 +191,6 @@ def test_no_host_is_asked_two_things_at_once_or_before_its_delay(
     by_host = defaultdict(list)
     for request in crawled.logs[crawl]:
         by_host[request.host].append(request)
-    assert len(by_host) > 200
     for host, requests in by_host.items():
         requests.sort(key=lambda request: request.begin)
         delay = 0.5 if host == "robots-delay.example" else DELAY

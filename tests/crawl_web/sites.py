@@ -235,11 +235,11 @@ def _faults(web: Web) -> None:
     web.page(f"{loops}/self", redirect("/self"))
     web.page(f"{loops}/there", redirect("/back"))
     web.page(f"{loops}/back", redirect("/there"))
-    for hop in range(1, 32):  # ten redirects are followed; the next crawl goes on from there
+    for hop in range(1, 12):  # five redirects are followed; the next crawl goes on from there
         web.page(
             f"{loops}/chain?n={hop}",
             redirect(f"/chain?n={hop + 1}"),
-            fetched=(hop <= 11, hop <= 21, True),
+            fetched=(hop <= 6, True),
         )
 
 
@@ -248,7 +248,7 @@ def _overloaded(web: Web) -> None:
     later = reply(429, {**HTML, "Retry-After": "1"})
     origin = web.site("busy.example", "/soon", "/never", "/unavailable")
     good = page(target("soon"))
-    web.page(f"{origin}/soon", answers.first(2, later, good), live=((target("soon"),),))
+    web.page(f"{origin}/soon", answers.first(1, later, good), live=((target("soon"),),))
     web.page(f"{origin}/never", later)
     unavailable = answers.first(1, reply(503, HTML), page(target("unavailable")))
     web.page(f"{origin}/unavailable", unavailable, live=((target("unavailable"),),))

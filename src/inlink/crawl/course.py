@@ -52,7 +52,7 @@ MAX_SITEMAP_DEPTH = 3
 """How deep sitemaps may name each other."""
 
 _OVER_BUDGET = "over budget"
-_ASK_AGAIN = 1.0  # seconds until a host is looked at again whose rules another one has
+_PARKED = 24 * 3600.0  # a host whose rules another one has waits for these
 
 rules_of = lru_cache(256)(Rules)
 
@@ -147,7 +147,7 @@ class Course:
     def _find_rules(self, queued: Queued) -> bool:
         origin = origin_of(queued.task.url)
         if self._frontier.is_asking(origin):  # at the host that a redirect led to
-            self._frontier.release(queued.host.host, time.time() + _ASK_AGAIN)
+            self._frontier.release(queued.host.host, time.time() + _PARKED)
         else:
             self._frontier.ask_robots(origin)
         return False
@@ -249,6 +249,9 @@ class Course:
     def _set_robots(self, task: Task, answer: RobotsAnswer) -> None:
         seconds = UNREACHABLE_SECONDS if answer.failure else KEPT_SECONDS
         self._frontier.set_robots(task.origin, answer, seconds)
+        if task.hops:
+            least = self._settings.crawl_delay_seconds
+            self._frontier.wake(host_of(task.origin), time.time() + least)
         if self._spec.sitemaps and answer.failure is None:
             for text in sitemaps_of(answer.text, task.origin):
                 self._add_sitemap(text, 0)

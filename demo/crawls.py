@@ -9,11 +9,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
+import trustme
 
 from demo.commands import run
 from demo.model import STAGES, Web
-from demo.server import serving
-from demo.web import Served, hosts_of, seeds_of
+from demo.server import Server, ca_file, serving
+from demo.web import Served, seeds_of
 
 DELAY = 0.02
 """Seconds between two requests to a host; nobody else is there to be disturbed."""
@@ -28,13 +29,14 @@ WHAT_PASSES = (
 
 def crawl_all(web: Web, directory: Path, data: Path) -> None:
     """Crawl the *web* in each of its stages, into *data*; what else is made goes to *directory*."""
-    served, authority = Served(web), directory / "authority.pem"
+    served, authority = Served(web), trustme.CA()
+    trusted = str(ca_file(authority, directory))
     seeds = directory / "seeds.txt"
     seeds.write_text("".join(f"{seed}\n" for seed in seeds_of(web)))
-    with serving(served, hosts_of(web), authority) as proxy:
+    with serving(Server(served, authority)) as proxy:
         for stage in range(1, len(STAGES) + 1):
             served.stage = stage
-            _write_settings(data, proxy, web.excluded("blocked", stage))
+            _write_settings(data, proxy.address, web.excluded("blocked", stage))
             what = ["--seeds", str(seeds), "--scope", "web"]
             if stage > 1:
                 plan = directory / f"plan-{stage}.jsonl"
@@ -42,7 +44,7 @@ def crawl_all(web: Web, directory: Path, data: Path) -> None:
                 what = ["--plan", str(plan)]
             out = directory / f"crawl-{stage}"
             crawl = ["crawl", "--data", str(data), *what, "--out", str(out)]
-            run(*crawl, SSL_CERT_FILE=str(authority))
+            run(*crawl, SSL_CERT_FILE=trusted)
             run("ingest", "--data", str(data), *map(str, sorted(out.glob("*.warc.gz"))))
             run("build", "--data", str(data))
 

@@ -4,8 +4,12 @@
 what a server of it answers now.
 """
 
+import hashlib
+import http
+from asyncio import StreamWriter
 from urllib.parse import urlsplit
 
+from demo import server
 from demo.model import Answer, Web
 from demo.pages import error
 from demo.sites import add_quiet_sites
@@ -41,17 +45,37 @@ class Served:
         self.stage = 1
         self._web = web
 
-    def __call__(self, url: str) -> Answer | None:
-        """The answer of *url*; None where its server gives none."""
+    def __call__(self, url: str, headers: dict[str, str]) -> server.Answer:
+        """What the server does with a request; it breaks off where it is said to fail."""
         if urlsplit(url).path == "/robots.txt":
-            return self._robots(url)
-        answer = self._web.answer(url, self.stage)
-        if answer is None:
-            return error(404, "Nothing here")
-        return None if isinstance(answer, str) else answer
+            return sent(self._robots(url), headers)
+        answer = self._web.answer(url, self.stage) or error(404, "Nothing here")
+        return broken_off if isinstance(answer, str) else sent(answer, headers)
 
     def _robots(self, url: str) -> Answer:
         shut = (urlsplit(shut) for shut in self._web.excluded("robots", self.stage))
         paths = [parts.path for parts in shut if parts.netloc == urlsplit(url).netloc]
         lines = ["User-agent: *", *(f"Disallow: {path}" for path in paths), ""]
         return Answer(200, (("Content-Type", "text/plain"),), "\n".join(lines).encode())
+
+
+def sent(answer: Answer, headers: dict[str, str]) -> server.Answer:
+    """*answer* over HTTP/1.1, with an ETag; who names that one gets a 304."""
+    tag = f'"{hashlib.sha256(repr(answer).encode()).hexdigest()[:16]}"'
+    if answer.status == 200 and headers.get("if-none-match") == tag:
+        answer = Answer(304, ())
+    fields = [*answer.headers, ("Content-Length", str(len(answer.body)))]
+    fields += [("ETag", tag)] if answer.status in (200, 304) else []
+    status = http.HTTPStatus(answer.status)
+    lines = [f"HTTP/1.1 {status} {status.phrase}", *(f"{name}: {value}" for name, value in fields)]
+
+    async def send(writer: StreamWriter) -> None:
+        writer.write("\r\n".join([*lines, "", ""]).encode() + answer.body)
+        await writer.drain()
+
+    return send
+
+
+async def broken_off(writer: StreamWriter) -> None:
+    """The connection is reset."""
+    writer.transport.abort()

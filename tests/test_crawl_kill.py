@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 import trustme
+from demo.server import Server, serving
 
 from tests.crawl_web.answers import Answer, page
-from tests.crawl_web.server import Server, serving
 from tests.test_crawl_web import inlink, records
 
 HOSTS = 25

@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 import duckdb
 import pytest
 import trustme
+from demo.server import Request, Server, ca_file, serving
 from warcio.archiveiterator import ArchiveIterator
 
-from tests.crawl_web.server import Request, Server, ca_file, serving
 from tests.crawl_web.sites import BLOCKED, ENDLESS_HOSTS, Web, the_web
 
 DELAY = 0.1

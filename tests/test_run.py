@@ -15,9 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import trustme
+from demo import server
 from demo.model import Answer
 from demo.pages import Link, page
-from demo.server import serving
+from demo.server import Server, serving
+from demo.web import sent
 
 from inlink.store.layout import Layout
 from tests.crawl_files import CrawlFile
@@ -44,10 +47,10 @@ class SmallWeb:
             for url, after in zip(urls, urls[1:] + urls[:1], strict=True)
         }
 
-    def __call__(self, url: str) -> Answer | None:
+    def __call__(self, url: str, headers: dict[str, str]) -> server.Answer:
         if not url.endswith("/robots.txt"):
             self.asked[url] += 1
-        return self.pages.get(url, Answer(404, ()))
+        return sent(self.pages.get(url, Answer(404, ())), headers)
 
 
 @contextlib.contextmanager
@@ -55,9 +58,9 @@ def served(web: SmallWeb, directory: Path) -> Iterator[Path]:
     """Serve *web*; a data directory whose settings lead there."""
     data = directory / "data"
     data.mkdir()
-    with serving(web, ["site-0.test"], directory / "authority.pem") as proxy:
+    with serving(Server(web, trustme.CA())) as proxy:
         settings = {
-            "crawl_proxy": proxy,
+            "crawl_proxy": proxy.address,
             "crawl_delay_seconds": 0.01,
             "user_agent_contact": "https://bot.example/",
         }

@@ -49,7 +49,7 @@ def histories(visits: ir.Table, at: dt.datetime) -> ir.Table:
         "visited_at",
         "visit_id",
         same=_.outcome == "unchanged",
-        state=_.outcome + " " + _.payload_digest.coalesce(_.title),
+        state=(_.outcome + " " + _.payload_digest.coalesce(_.title)).hash(),
     )
     along = ibis.window(group_by=["url_id", "same"], order_by=["visited_at", "visit_id"])
     compared = recent.select(

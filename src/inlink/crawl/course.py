@@ -206,13 +206,13 @@ class Course:
 
     def _take(self, queued: Queued, result: Result) -> None:
         task = queued.task
+        self._frontier.finish(queued)
         if task.kind is Kind.PAGE:
             self._take_page(task, result)
         elif task.kind is Kind.ROBOTS:
             self._take_robots(task, result)
         elif isinstance(result, Fetched) and result.status == 200:
             self._take_sitemap(task, result)
-        self._frontier.finish(queued)
 
     def _take_page(self, task: Task, result: Result) -> None:
         if isinstance(result, FetchError):
@@ -327,8 +327,8 @@ class Course:
                 continue
             with self._frontier.committed():
                 self._count(queued, recorded.result)
-                self._note_page(queued.task, recorded.result, is_revisit=recorded.is_revisit)
                 self._frontier.finish(queued)
+                self._note_page(queued.task, recorded.result, is_revisit=recorded.is_revisit)
 
 
 def _redirect_target(result: Result) -> str | None:

@@ -1,10 +1,10 @@
-"""How fast the crawler is where nothing but itself holds it up, in how much memory, and on how much disk.
+"""How fast the crawler is where nothing but itself holds it up, and in how much memory.
 
-A web on loopback, behind a forward proxy that is all its hosts, gives pages of a usual size with the
-links that pages have; the crawler has no delay between two requests to a host. What it has to do for
-a page is all that is left: Scrapy's engine, the fetch, robots.txt, the WARC record, the links, the
-frontier. Beside it, what the fetches alone take (`Fetcher`, by as many at once), and a crawl of which
-half of the links lead to URLs that are not fetched, for the memory and disk that a waiting URL takes.
+A web on loopback, behind a forward proxy that is all its hosts, gives pages of a usual size with
+the links that pages have; the crawler has no delay between two requests to a host. What it has to
+do for a page is all that is left: Scrapy's engine, the fetch, robots.txt, the WARC record, the
+links, the frontier. Beside it, what the fetches alone take (`Fetcher`, a hundred at once), and the
+memory that a crawl takes whose links lead to ever new hosts, so that its queues grow.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ TITLE = "Crawling"
 GOALS: list[Goal] = []
 PAGES = 10
 LINKS = 60
-WORDS = "guide review kitchen garden travel notes archive summer market method weather".split()
+WORDS = ("guide", "review", "kitchen", "garden", "travel", "notes", "archive", "summer", "market")
 
 
 def page(number: int) -> bytes:

@@ -53,6 +53,7 @@ _SETTINGS: dict[str, Any] = {
     "DOWNLOAD_HANDLERS": {"http": _HANDLER, "https": _HANDLER},
     "CONCURRENT_REQUESTS": HOSTS_AT_ONCE,
     "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
+    "CONCURRENT_ITEMS": 1,  # as many tasks of asyncio are made for each answer
     "DOWNLOAD_DELAY": 0,
     "DOWNLOADER_MIDDLEWARES_BASE": {},
     "SPIDER_MIDDLEWARES_BASE": {},

@@ -34,7 +34,7 @@ SETTINGS = {
     "user_agent_contact": "mailto:crawl@operator.example",
     "crawl_delay_seconds": DELAY,
     "host_pages": HOST_PAGES,
-    "fetch_timeout_seconds": 1,
+    "fetch_timeout_seconds": 3,
     "max_body_megabytes": 1,
     "redirect_hops": 5,
     "blocked_hosts": [BLOCKED],

@@ -206,13 +206,13 @@ class Course:
 
     def _take(self, queued: Queued, result: Result) -> None:
         task = queued.task
+        self._frontier.finish(queued)
         if task.kind is Kind.PAGE:
             self._take_page(task, result)
         elif task.kind is Kind.ROBOTS:
             self._take_robots(task, result)
         elif isinstance(result, Fetched) and result.status == 200:
             self._take_sitemap(task, result)
-        self._frontier.finish(queued)
 
     def _take_page(self, task: Task, result: Result) -> None:
         if isinstance(result, FetchError):
@@ -294,15 +294,15 @@ class Course:
 
     def _follow(self, found: str, depth: int, hops: int, priority: float) -> None:
         """Take in a URL that was found, if it is new, in scope, within bounds and no trap."""
-        url = without_session(found)
-        if (self._spec.depth is not None and depth > self._spec.depth) or is_trap(url):
+        if self._spec.depth is not None and depth > self._spec.depth:
             return
+        url = without_session(found)
         if hops > self._settings.redirect_hops or not self._is_in_reach(url):
             return
         host = self._frontier.host(host_of(url))
         if host.pages + host.queued >= self._settings.host_pages:
             return
-        if not self._frontier.is_new(url, in_order(url)):
+        if not self._frontier.is_new(url, in_order(url)) or is_trap(url):
             return
         pattern = pattern_of(url)
         if pattern is None or self._frontier.has_room(*pattern):
@@ -327,8 +327,8 @@ class Course:
                 continue
             with self._frontier.committed():
                 self._count(queued, recorded.result)
-                self._note_page(queued.task, recorded.result, is_revisit=recorded.is_revisit)
                 self._frontier.finish(queued)
+                self._note_page(queued.task, recorded.result, is_revisit=recorded.is_revisit)
 
 
 def _redirect_target(result: Result) -> str | None:

@@ -19,6 +19,9 @@ from demo.web import Served, seeds_of
 DELAY = 0.02
 """Seconds between two requests to a host; nobody else is there to be disturbed."""
 
+RETRIES = 3
+"""The stage in which only what failed is tried again; its crawl is ingested with the next."""
+
 WHAT_PASSES = (
     "A month passes, pages change, and we no longer want a casino. What to look at again?",
     "Some pages did not answer. They are tried again some days later:",
@@ -31,29 +34,32 @@ def crawl_all(web: Web, directory: Path, data: Path) -> None:
     """Crawl the *web* in each of its stages, into *data*; what else is made goes to *directory*."""
     served, authority = Served(web), trustme.CA()
     trusted = str(ca_file(authority, directory))
-    seeds = directory / "seeds.txt"
-    seeds.write_text("".join(f"{seed}\n" for seed in seeds_of(web)))
     with serving(Server(served, authority)) as proxy:
         for stage in range(1, len(STAGES) + 1):
             served.stage = stage
             _write_settings(data, proxy.address, web.excluded("blocked", stage))
-            what = ["--seeds", str(seeds), "--scope", "web"]
-            if stage > 1:
-                plan = directory / f"plan-{stage}.jsonl"
-                _plan(stage, data, plan)
-                what = ["--plan", str(plan)]
+            what = _plan(stage, data, directory) if stage > 1 else _seeds(web, directory)
             out = directory / f"crawl-{stage}"
             crawl = ["crawl", "--data", str(data), *what, "--out", str(out)]
             run(*crawl, SSL_CERT_FILE=trusted)
-            run("ingest", "--data", str(data), *map(str, sorted(out.glob("*.warc.gz"))))
-            run("build", "--data", str(data))
+            if stage != RETRIES:
+                run("ingest", "--data", str(data), f"{directory}/crawl-*/*.warc.gz")
+                run("build", "--data", str(data))
 
 
-def _plan(stage: int, data: Path, plan: Path) -> None:
+def _seeds(web: Web, directory: Path) -> list[str]:
+    seeds = directory / "seeds.txt"
+    seeds.write_text("".join(f"{seed}\n" for seed in seeds_of(web)))
+    return ["--seeds", str(seeds), "--scope", "web"]
+
+
+def _plan(stage: int, data: Path, directory: Path) -> list[str]:
     click.echo(f"# {WHAT_PASSES[stage - 2]}")
+    plan = directory / f"plan-{stage}.jsonl"
     passed = STAGES[stage - 1] - STAGES[stage - 2]
     at = f"{dt.datetime.now(dt.UTC) + passed:%Y-%m-%dT%H:%M:%S}"
     run("plan", "--data", str(data), "--at", at, "--out", str(plan))
+    return ["--plan", str(plan)]
 
 
 def _write_settings(data: Path, proxy: str, blocked: list[str]) -> None:

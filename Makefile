@@ -16,7 +16,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 
 help:
 	@echo "make install   make .venv from the lock file, with .venv/bin/inlink"
-	@echo "make demo      a small web, indexed and served (ONCE=1: end after the tour)"
+	@echo "make demo      a small web, crawled, indexed and served (ONCE=1: end after the tour)"
 	@echo "make test      lint, types, import rules, tests"
 	@echo "make lint      all of these but the tests"
 	@echo "make bench     measure Inlink beside its peers (QUICK=1: ten minutes, not an hour and a half)"

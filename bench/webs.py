@@ -239,7 +239,8 @@ SELECT (hash(n, {crawl}, 'visit') >> 1)::BIGINT AS visit_id, url_id, domain_id,
         || word(n, 3) || ' ' || word(n, 4) || ' | ' || word(domain_id, 0) ELSE '' END AS title,
     '' AS robots, NULL::VARCHAR AS canonical_url, NULL::VARCHAR AS base_url,
     NULL::VARCHAR AS redirect_url, NULL::VARCHAR AS original_url,
-    NULL::VARCHAR AS payload_digest, NULL::BIGINT AS refers_to_id, false AS truncated,
+    NULL::VARCHAR AS payload_digest, NULL::VARCHAR AS etag, NULL::VARCHAR AS last_modified,
+    NULL::BIGINT AS refers_to_id, false AS truncated,
     'made-{crawl}.warc.gz' AS file, n::BIGINT * 10000 AS "offset"
 FROM (SELECT *, """
     + _OUTCOME

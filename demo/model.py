@@ -1,7 +1,8 @@
 """What a web is made of: answers, visits to URLs in several crawls, and the backlinks that follow.
 
 ``Web`` is filled by ``sites`` (the quiet majority) and ``stories`` (every kind of change); each of
-them says beside the visits which backlinks they make. Nothing of Inlink is used here.
+them says beside the visits which backlinks they make. Nothing of Inlink is used here. What a visit
+finds is what the web is like until the next visit, so that it can be crawled as well as written.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,16 @@ CRAWLS = (
 )
 """When the crawls begin: two over the whole web, and a third over the pages that changed."""
 
+LATER = timedelta(days=3)
+"""After the second crawl, when what failed in it is tried again."""
+
+STAGES = (CRAWLS[0], CRAWLS[1], CRAWLS[1] + LATER, CRAWLS[2])
+"""When the web changes: for each crawl, and for the visits to what failed in the second."""
+
 PACE = timedelta(seconds=7)
+
+POLICY = ("robots", "blocked")
+"""Failures that are the crawler's own: it was told not to fetch."""
 
 NETWORKS = (
     "192.0.2",
@@ -66,6 +76,11 @@ class Backlink:
     """None: not an image link."""
 
 
+def stage_of(at: datetime) -> int:
+    """In which of the `STAGES`, from 1, a visit is."""
+    return sum(begin <= at for begin in STAGES)
+
+
 class Web:
     """Every visit of every crawl, and every backlink that is true after them."""
 
@@ -73,6 +88,7 @@ class Web:
         self.visits: tuple[list[Visit], ...] = tuple([] for _ in CRAWLS)
         self.backlinks: list[Backlink] = []
         self._addresses: dict[str, str] = {}
+        self._by_url: dict[str, list[Visit]] = {}
 
     def visit(self, crawl: int, url: str, answer: Answer, *, days: int = 0) -> datetime:
         """Visit *url* in crawl 1, 2 or 3, *days* after its first day; the time of the visit."""
@@ -119,6 +135,25 @@ class Web:
             )
         )
 
+    def answer(self, url: str, stage: int) -> Answer | str | None:
+        """What *url* answers in stage 1 to 4: an answer, why there is none, or None: not yet there.
+
+        What is said to be shut out (``robots``) or not wanted (``blocked``) is there as before.
+        """
+        known: Answer | str | None = None
+        for visit in self._by_url.get(url, ()):
+            if stage_of(visit.at) <= stage and visit.failure not in POLICY:
+                known = (visit.repeats or visit).answer or visit.failure
+        return known
+
+    def excluded(self, cause: str, stage: int) -> list[str]:
+        """The URLs that policy excludes at that stage by the *cause* ``robots`` or ``blocked``."""
+        return [
+            url
+            for url, visits in self._by_url.items()
+            if any(visit.failure == cause and stage_of(visit.at) <= stage for visit in visits)
+        ]
+
     def _add(
         self,
         crawl: int,
@@ -131,7 +166,9 @@ class Web:
     ) -> datetime:
         visits = self.visits[crawl - 1]
         at = CRAWLS[crawl - 1] + PACE * len(visits) + timedelta(days=days)
-        visits.append(Visit(url, at, self._address(url), answer, failure, repeats))
+        visit = Visit(url, at, self._address(url), answer, failure, repeats)
+        visits.append(visit)
+        self._by_url.setdefault(url, []).append(visit)
         return at
 
     def _address(self, url: str) -> str:

@@ -1,10 +1,11 @@
-"""The tour (``make demo``): crawl files, then the real commands, then the API by ``curl``.
+"""The tour (``make demo``): a web is served, crawled and indexed, then the API asked by ``curl``.
 
 ``python -m demo.run [--once] [--directory demo-data]`` ends with a code that is not 0 when a
-command or an answer fails, or when the index counts other backlinks than the demo web has.
+command or an answer fails, or when the index has other backlinks than the demo web.
 """
 
 import contextlib
+import datetime as dt
 import gzip
 import json
 import shlex
@@ -15,17 +16,20 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import click
 
-from demo.model import Backlink, Web
-from demo.web import make_web, write_crawls
+from demo.check import Ask, differences, live_links, lost_links
+from demo.commands import INLINK, run
+from demo.crawls import crawl_all
+from demo.model import Web
+from demo.web import hosts_of, make_web
 
-INLINK = Path(sys.executable).with_name("inlink")
 HOST = "127.0.0.1"
 USUAL_PORT = 8080
 PATIENCE = 60.0
@@ -44,12 +48,7 @@ TOUR = (
     (
         "Which links went, when and why?",
         "get-new-lost-backlinks",
-        {
-            "target": LOSER,
-            "new_lost_type": "lost",
-            "date_from": "2026-09-01",
-            "date_to": "2026-11-30",
-        },
+        {"target": LOSER, "new_lost_type": "lost"},
     ),
 )
 
@@ -68,14 +67,11 @@ def main(once: bool, directory: Path) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server ends too
     _start_afresh(directory)
     web = make_web()
-    crawls = write_crawls(web, directory / "crawls")
-    visits = sum(len(crawl) for crawl in web.visits)
-    click.echo(f"Made a web: {visits} visits in {len(crawls)} crawl files.\n")
+    click.echo(f"Serving a web of {len(hosts_of(web))} hosts on loopback, behind a proxy.\n")
     data = directory / "index"
-    _run("ingest", "--data", str(data), *map(str, crawls))
-    _run("build", "--data", str(data))
-    _run("status", "--data", str(data))
-    key = _run("keys", "create", "--data", str(data), "--name", "demo", keep=True)
+    crawl_all(web, directory, data)
+    run("status", "--data", str(data))
+    key = run("keys", "create", "--data", str(data), "--name", "demo", keep=True)
     with _serving(data, directory / "serve.log") as (base, server):
         _tour(base, key, web)
         if not once:
@@ -92,20 +88,6 @@ def _start_afresh(directory: Path) -> None:
         shutil.rmtree(directory)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / MARK).touch()
-
-
-def _run(*arguments: str, keep: bool = False) -> str:
-    """Run an ``inlink`` command in sight of the user; with *keep*, what it printed on stdout."""
-    click.echo(f"$ inlink {shlex.join(arguments)}")
-    done = subprocess.run(
-        [INLINK, *arguments], stdout=subprocess.PIPE if keep else None, text=True, check=False
-    )
-    if done.returncode:
-        raise click.ClickException(f"inlink {arguments[0]} ended with code {done.returncode}.")
-    if keep:
-        click.echo(done.stdout.strip())
-    click.echo()
-    return (done.stdout or "").strip()
 
 
 @contextlib.contextmanager
@@ -145,16 +127,26 @@ def _wait_for(server: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
 
 
 def _tour(base: str, key: str, web: Web) -> None:
-    """Ask each of the commands, and check the counts against the web that was made."""
-    answers = {}
+    """Ask each of the commands, and check all that the index has against the web that was made."""
+
+    def url_of(command: str, parameters: dict[str, str]) -> str:
+        query = urlencode({"apikey": key, **_today(command), **parameters}, safe=":/")
+        return f"{base}/{command}?{query}"
+
     for question, command, parameters in TOUR:
-        query = urlencode({"apikey": key, **parameters}, safe=":/")
-        url = f"{base}/{command}?{query}"
+        url = url_of(command, parameters)
         click.echo(f"# {question}\ncurl '{url}'")
-        answers[command] = _get(url)
-        click.echo(json.dumps(_shortened(answers[command]), indent=2, ensure_ascii=False) + "\n")
-    _check(answers["get-metrics"], answers["get-new-lost-backlinks"], web)
+        click.echo(json.dumps(_shortened(_get(url)), indent=2, ensure_ascii=False) + "\n")
+    _check(lambda command, parameters: _get(url_of(command, parameters)), web)
     _export(base, key)
+
+
+def _today(command: str) -> dict[str, str]:
+    """The days that are asked about: the crawls were just now, or just before midnight."""
+    if command != "get-new-lost-backlinks":
+        return {}
+    today = dt.datetime.now(dt.UTC).date()
+    return {"date_from": str(today - dt.timedelta(days=1)), "date_to": str(today)}
 
 
 def _export(base: str, key: str) -> None:
@@ -198,26 +190,17 @@ def _shortened(value: Any) -> Any:
     return f"{value[:57]}..." if isinstance(value, str) and len(value) > 100 else value
 
 
-def _check(metrics: dict[str, Any], lost: dict[str, Any], web: Web) -> None:
-    """Compare what was answered with what is true of the web that was made."""
-    true = {
-        TARGET: [backlink for backlink in _to(web, TARGET) if backlink.lost is None],
-        LOSER: [backlink for backlink in _to(web, LOSER) if backlink.lost is not None],
-    }
-    counted = {TARGET: metrics["metrics"][0]["backlinks"], LOSER: len(lost["new_lost_backlinks"])}
-    for target, backlinks in true.items():
-        if counted[target] != len(backlinks):
-            raise click.ClickException(
-                f"{target} has {len(backlinks)}, the index says {counted[target]}."
-            )
+def _check(ask: Ask, web: Web) -> None:
+    """Compare what is answered about every site with what is true of the web that was made."""
+    wrong = differences(ask, web)
+    if wrong:
+        raise click.ClickException("\n  ".join(["the index is wrong:", *wrong]))
+    live, lost = live_links(web), Counter(reason for *_, reason in lost_links(web).elements())
+    reasons = ", ".join(f"{count} {reason}" for reason, count in lost.most_common())
     click.echo(
-        f"# The web that was made has {len(true[TARGET])} live links to {TARGET}, and"
-        f" {len(true[LOSER])} to {LOSER} that went: that is right.\n"
+        f"# The web that was made has {live.total()} live links between its sites, and"
+        f" {lost.total()} that went ({reasons}). All are in the index, and nothing else.\n"
     )
-
-
-def _to(web: Web, host: str) -> list[Backlink]:
-    return [backlink for backlink in web.backlinks if urlsplit(backlink.target).hostname == host]
 
 
 if __name__ == "__main__":

@@ -253,22 +253,24 @@ def a_server_does_not_answer(web: Web) -> None:
     web.backlink(url, target, third, first_seen=first, anchor="branch lines")
     url = "https://halt.example/buffet"
     first = web.visit(1, url, page("The buffet", link))
-    web.visit(2, url, error(503, "Busy"))
-    second = web.fail(3, url, "refused")
+    web.visit(2, url, error(500, "Out of soup"))
+    second = web.fail(2, url, "refused", days=3)
     web.backlink(url, target, first, second, "crawl_error", anchor="branch lines")
     url = "https://halt.example/tickets"
     first = web.visit(1, url, page("Tickets", link))
     web.fail(2, url, "timeout")
-    web.visit(3, url, page("Tickets", link))
+    web.visit(2, url, page("Tickets", link), days=3)
     web.backlink(url, target, first, anchor="branch lines")
 
 
 @story
 def a_page_is_dropped(web: Web) -> None:
     """Its robots.txt shuts us out, or we do not want it any more."""
-    for path, cause in (("members", "robots"), ("casino", "blocked")):
-        url = f"https://halt.example/{path}"
-        first = web.visit(1, url, page(f"The {path}", Link("https://weather.test/", "weather")))
+    for url, cause in (
+        ("https://halt.example/members", "robots"),
+        ("https://casino.halt.example/", "blocked"),
+    ):
+        first = web.visit(1, url, page("Members only", Link("https://weather.test/", "weather")))
         second = web.fail(2, url, cause)
         web.backlink(url, "https://weather.test/", first, second, "page_dropped", anchor="weather")
 
@@ -402,4 +404,4 @@ def a_directory_lists_them_all(web: Web) -> None:
 
 def _is_told(url: str) -> bool:
     hosts = ("soup", "halt", "score", "papier", "darkroom", "reprints", "weaving")
-    return any(f"//{host}.example/" in url for host in hosts)
+    return any(f"{host}.example/" in url for host in hosts)

@@ -1,32 +1,19 @@
-"""The demo web: thirty-odd sites on hosts that cannot be real (RFC 2606, RFC 6761), three crawls.
+"""The demo web: thirty-odd sites on hosts that cannot be real (RFC 2606, RFC 6761).
 
-``make_web`` gives its visits and the backlinks that are true after them; ``write_crawls`` writes
-the visits as gzipped WARC files, one for each crawl, the same bytes every time.
+``make_web`` gives what its URLs answer over time, and the backlinks that are then true; `Served` is
+what a server of it answers now.
 """
 
-import uuid
-from datetime import datetime
-from io import BytesIO
-from pathlib import Path
+import hashlib
+import http
+from asyncio import StreamWriter
+from urllib.parse import urlsplit
 
-from warcio.recordloader import ArcWarcRecord
-from warcio.statusandheaders import StatusAndHeaders
-from warcio.warcwriter import WARCWriter
-
-from demo.model import CRAWLS, Answer, Visit, Web
+from demo import server
+from demo.model import Answer, Web
+from demo.pages import error
 from demo.sites import add_quiet_sites
 from demo.stories import STORIES
-
-REASONS = {
-    200: "OK",
-    301: "Moved Permanently",
-    302: "Found",
-    307: "Temporary Redirect",
-    308: "Permanent Redirect",
-    404: "Not Found",
-    410: "Gone",
-    503: "Service Unavailable",
-}
 
 
 def make_web() -> Web:
@@ -38,87 +25,57 @@ def make_web() -> Web:
     return web
 
 
-def write_crawls(web: Web, directory: Path) -> list[Path]:
-    """Write one WARC file for each crawl into *directory*, made if need be; the files in order."""
-    directory.mkdir(parents=True, exist_ok=True)
-    files = []
-    for begin, visits in zip(CRAWLS, web.visits, strict=True):
-        path = directory / f"demo-{begin:%Y-%m}.warc.gz"
-        with path.open("wb") as file:
-            writer = WARCWriter(file, gzip=True, warc_version="1.1")
-            writer.write_record(_warcinfo(writer, path.name, begin))
-            for visit in sorted(visits, key=lambda visit: visit.at):
-                writer.write_record(_record(writer, visit))
-        files.append(path)
-    return files
+def hosts_of(web: Web) -> list[str]:
+    """Every host that a visit or a backlink names."""
+    urls = [visit.url for visits in web.visits for visit in visits]
+    urls += [url for backlink in web.backlinks for url in (backlink.source, backlink.target)]
+    return sorted({urlsplit(url).hostname or "" for url in urls})
 
 
-def _warcinfo(writer: WARCWriter, name: str, begin: datetime) -> ArcWarcRecord:
-    content = b"software: the demo of Inlink\r\nformat: WARC File Format 1.1\r\n"
-    headers = {**_headers("warcinfo", name, begin), "WARC-Filename": name}
-    return writer.create_warc_record(
-        "", "warcinfo", payload=BytesIO(content), length=len(content), warc_headers_dict=headers
-    )
+def seeds_of(web: Web) -> list[str]:
+    """The pages of the first crawl that no page of it leads to."""
+    led_to = {backlink.target for backlink in web.backlinks}
+    return [visit.url for visit in web.visits[0] if visit.url not in led_to]
 
 
-def _record(writer: WARCWriter, visit: Visit) -> ArcWarcRecord:
-    headers = _headers("visit", visit.url, visit.at)
-    if visit.failure is not None:
-        content = f"fetchError: {visit.failure}\r\n".encode()
-        return writer.create_warc_record(
-            visit.url,
-            "metadata",
-            payload=BytesIO(content),
-            length=len(content),
-            warc_content_type="application/warc-fields",
-            warc_headers_dict=headers,
-        )
-    headers["WARC-IP-Address"] = visit.ip
-    if visit.repeats is not None:
-        return _revisit(writer, visit, visit.repeats, headers)
-    assert visit.answer is not None
-    return _response(writer, visit.url, visit.answer, headers)
+class Served:
+    """What the web answers in the ``stage`` that it is in; nothing is there before its time."""
+
+    def __init__(self, web: Web) -> None:
+        self.stage = 1
+        self._web = web
+
+    def __call__(self, url: str, headers: dict[str, str]) -> server.Answer:
+        """What the server does with a request; it breaks off where it is said to fail."""
+        if urlsplit(url).path == "/robots.txt":
+            return sent(self._robots(url), headers)
+        answer = self._web.answer(url, self.stage) or error(404, "Nothing here")
+        return broken_off if isinstance(answer, str) else sent(answer, headers)
+
+    def _robots(self, url: str) -> Answer:
+        shut = (urlsplit(shut) for shut in self._web.excluded("robots", self.stage))
+        paths = [parts.path for parts in shut if parts.netloc == urlsplit(url).netloc]
+        lines = ["User-agent: *", *(f"Disallow: {path}" for path in paths), ""]
+        return Answer(200, (("Content-Type", "text/plain"),), "\n".join(lines).encode())
 
 
-def _response(
-    writer: WARCWriter, url: str, answer: Answer, headers: dict[str, str]
-) -> ArcWarcRecord:
-    return writer.create_warc_record(
-        url,
-        "response",
-        payload=BytesIO(answer.body),
-        length=len(answer.body),
-        http_headers=_http(answer),
-        warc_headers_dict=headers,
-    )
-
-
-def _revisit(
-    writer: WARCWriter, visit: Visit, repeated: Visit, headers: dict[str, str]
-) -> ArcWarcRecord:
-    assert repeated.answer is not None
-    original = _response(writer, repeated.url, repeated.answer, {"WARC-Date": _date(repeated.at)})
-    return writer.create_revisit_record(
-        visit.url,
-        original.rec_headers.get_header("WARC-Payload-Digest"),
-        repeated.url,
-        _date(repeated.at),
-        http_headers=_http(repeated.answer),
-        warc_headers_dict=headers,
-    )
-
-
-def _http(answer: Answer) -> StatusAndHeaders:
-    status = f"{answer.status} {REASONS[answer.status]}"
+def sent(answer: Answer, headers: dict[str, str]) -> server.Answer:
+    """*answer* over HTTP/1.1, with an ETag; who names that one gets a 304."""
+    tag = f'"{hashlib.sha256(repr(answer).encode()).hexdigest()[:16]}"'
+    if answer.status == 200 and headers.get("if-none-match") == tag:
+        answer = Answer(304, ())
     fields = [*answer.headers, ("Content-Length", str(len(answer.body)))]
-    return StatusAndHeaders(status, fields, protocol="HTTP/1.1")
+    fields += [("ETag", tag)] if answer.status in (200, 304) else []
+    status = http.HTTPStatus(answer.status)
+    lines = [f"HTTP/1.1 {status} {status.phrase}", *(f"{name}: {value}" for name, value in fields)]
+
+    async def send(writer: StreamWriter) -> None:
+        writer.write("\r\n".join([*lines, "", ""]).encode() + answer.body)
+        await writer.drain()
+
+    return send
 
 
-def _headers(kind: str, name: str, at: datetime) -> dict[str, str]:
-    """Date and identity of a record: the same in every run."""
-    identity = uuid.uuid5(uuid.NAMESPACE_URL, f"{kind} {name} {_date(at)}")
-    return {"WARC-Date": _date(at), "WARC-Record-ID": f"<urn:uuid:{identity}>"}
-
-
-def _date(at: datetime) -> str:
-    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+async def broken_off(writer: StreamWriter) -> None:
+    """The connection is reset."""
+    writer.transport.abort()

@@ -14,6 +14,16 @@ from inlink.store import tables
 from inlink.urls.canonical import url_id
 from inlink.urls.describe import describe
 
+STATUS = {
+    "redirect": 301,
+    "broken_redirect": 301,
+    "page_not_found": 404,
+    "failed": None,
+    "page_dropped": None,
+    "unchanged": 304,
+}
+"""The HTTP status of a visit, where its outcome means another than 200."""
+
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
@@ -44,6 +54,9 @@ class Visit:
     canonical: str | None = None
     ip: str | None = None
     redirect: str | None = field(default=None)
+    etag: str | None = None
+    last_modified: str | None = None
+    truncated: bool = False
 
     @property
     def at(self) -> dt.datetime:
@@ -71,14 +84,17 @@ def visit_row(visit: Visit) -> dict[str, object]:
         "domain_id": page.domain_id,
         "visited_at": visit.at,
         "outcome": visit.outcome,
+        "status": STATUS.get(visit.outcome, 200),
         "ip": visit.ip,
         "title": visit.title,
         "robots": "",
         "canonical_url": visit.canonical,
         "redirect_url": visit.redirect,
         "payload_digest": visit.digest,
+        "etag": visit.etag,
+        "last_modified": visit.last_modified,
         "refers_to_id": url_id(refers_to) if visit.outcome == "unchanged" else None,
-        "truncated": False,
+        "truncated": visit.truncated,
         "file": "made.warc",
         "offset": 0,
     }

@@ -2,22 +2,26 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from demo.model import Backlink
+from demo.model import Backlink, stage_of
 from demo.run import MARK
-from demo.web import make_web, write_crawls
+from demo.web import make_web
 from publicsuffixlist import PublicSuffixList
 
 from inlink.cli import main
+from tests.demo_crawls import write_crawls
 
 ROOT = Path(__file__).parents[1]
 REASONS = {
@@ -32,6 +36,17 @@ REASONS = {
     "other",
 }
 """All that the Backlinks API v1.0 has, get-new-lost-backlinks."""
+
+LINK_COLUMNS = (
+    "source",
+    "target",
+    "link_type",
+    "element",
+    "anchor",
+    "nofollow",
+    "image_source",
+    "reason",
+)
 
 RESERVED = (".example", ".test", ".invalid", ".example.com", ".example.net", ".example.org")
 """RFC 2606 and RFC 6761; ``example.edu`` is kept by its registry for the same use."""
@@ -129,7 +144,7 @@ def test_the_crawl_files_are_the_same_in_every_run(crawls: list[Path], tmp_path:
     assert [path.read_bytes() for path in again] == [path.read_bytes() for path in crawls]
 
 
-def test_the_tour_asks_and_ends(tmp_path: Path) -> None:
+def test_the_tour_crawls_asks_and_ends(truth: list[Backlink], tmp_path: Path) -> None:
     left = tmp_path / "left-by-an-earlier-demo"
     for path in (left, tmp_path / MARK):
         path.touch()
@@ -152,6 +167,31 @@ def test_the_tour_asks_and_ends(tmp_path: Path) -> None:
     header, row = done.stdout.strip().splitlines()[-2:]
     assert header.startswith("url_from,url_to,title,anchor,")
     assert row.startswith("https://")
+    assert "All are in the index, and nothing else." in done.stdout
+    said = backlinks_of_current_generation(tmp_path / "index")
+    assert in_stages(said, stages_of_visits(tmp_path / "index")) == in_stages(truth, stage_of)
+
+
+def stages_of_visits(data: Path) -> Callable[[datetime], int]:
+    """In which of the demo's crawls, from 1, a visit was."""
+    stages: dict[datetime, int] = {}
+    for batch in data.glob("batches/*/batch.json"):
+        crawl = re.search(r"/crawl-(\d)/", batch.read_text())
+        assert crawl
+        for row in pq.read_table(batch.with_name("visits.parquet")).to_pylist():
+            stages[row["visited_at"]] = int(crawl[1])
+    return stages.__getitem__
+
+
+def in_stages(backlinks: list[Backlink], stage_of: Callable[[datetime], int]) -> Counter[object]:
+    """Backlinks with the crawl in which each was found, lost and first seen, not the time."""
+    return Counter(
+        (
+            *(getattr(link, name) for name in LINK_COLUMNS),
+            *(time and stage_of(time) for time in (link.found, link.lost, link.first_seen)),
+        )
+        for link in backlinks
+    )
 
 
 def test_the_tour_deletes_nothing_that_it_did_not_make(tmp_path: Path) -> None:
@@ -170,7 +210,7 @@ def tour(directory: Path) -> "subprocess.CompletedProcess[str]":
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
 
 

@@ -139,7 +139,12 @@ def test_revisits(tmp_path: Path) -> None:
 
 def test_every_column_of_a_visit(tmp_path: Path) -> None:
     file = CrawlFile().response(PAGE, "x")
-    headers = [("Content-Type", "Text/HTML; charset=utf-8"), ("X-Robots-Tag", "NoArchive")]
+    headers = [
+        ("Content-Type", "Text/HTML; charset=utf-8"),
+        ("X-Robots-Tag", "NoArchive"),
+        ("ETag", 'W/"1-a"'),
+        ("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT"),
+    ]
     body = """<title> A  title </title><base href=/base/><meta name=robots content=nofollow>
         <link rel=canonical href=/canonical><a href=x>y</a>"""
     warc = {
@@ -166,11 +171,19 @@ def test_every_column_of_a_visit(tmp_path: Path) -> None:
         "redirect_url": None,
         "original_url": "HTTPS://Page.example:443/a b#c",
         "payload_digest": f"sha1:{digest}",
+        "etag": 'W/"1-a"',
+        "last_modified": "Thu, 01 Jan 2026 00:00:00 GMT",
         "refers_to_id": None,
         "truncated": False,
         "file": "crawl.warc.gz",
         "offset": file.offsets[1],
     }
+
+
+def test_a_validator_that_could_not_be_sent_back_is_left_out(tmp_path: Path) -> None:
+    headers = [("Content-Type", "text/html"), ("ETag", f'"{"x" * 1023}"'), ("Last-Modified", "")]
+    seen = observe_page("x", tmp_path, headers=headers)
+    assert (seen.visit["etag"], seen.visit["last_modified"]) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ CONTENT = ("ok", "noindex", "not_canonical", "other")
 ANSWERS = (*CONTENT, "redirect")
 """Outcomes of a visit that may have links that count."""
 
+_NOT_FOLDED = ("file", "offset", "original_url", "etag", "last_modified")
+
 
 @dataclass(frozen=True, slots=True)
 class Sources:
@@ -44,8 +46,8 @@ def in_time(table: ir.Table) -> list[ir.Value]:
 
 
 def distinct_visits(visits: ir.Table) -> ir.Table:
-    """One row a visit, without the columns that say where it was recorded."""
-    columns = [name for name in visits.columns if name not in ("file", "offset", "original_url")]
+    """One row a visit, without the columns that the fold has no use for."""
+    columns = [name for name in visits.columns if name not in _NOT_FOLDED]
     return visits.select(columns).distinct()
 
 

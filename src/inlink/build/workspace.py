@@ -46,10 +46,14 @@ class Workspace:
         self._connection.disconnect()
 
     def read(self, files: Sequence[Path], schema: pa.Schema) -> ir.Table:
-        """The rows of Parquet *files* together; an empty table of *schema* where there are none."""
+        """The rows of Parquet *files* together; an empty table of *schema* where there are none.
+
+        Columns that files of an earlier version lack are null.
+        """
         if not files:
             return self._empty(schema)
-        return self._connection.read_parquet([str(file) for file in files])
+        names = [str(file) for file in files]
+        return self._connection.read_parquet(names, union_by_name=True)
 
     def table(self, name: str, expression: ir.Table, schema: pa.Schema) -> ir.Table:
         """Make a table of the generation, with exactly the columns of *schema*."""

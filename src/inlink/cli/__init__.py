@@ -6,8 +6,11 @@ import click
 
 from inlink import __version__
 from inlink.cli.build import build
+from inlink.cli.crawl import crawl_command
 from inlink.cli.ingest import ingest_command
 from inlink.cli.keys import keys
+from inlink.cli.plan import plan
+from inlink.cli.run import run
 from inlink.cli.serve import serve
 from inlink.cli.status import status
 
@@ -22,7 +25,10 @@ def main() -> None:
 
 
 main.add_command(build)
+main.add_command(crawl_command)
 main.add_command(ingest_command)
 main.add_command(keys)
+main.add_command(plan)
+main.add_command(run)
 main.add_command(serve)
 main.add_command(status)

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import click
 from rich.console import Console
@@ -26,18 +26,11 @@ def ingest_command(files: tuple[str, ...], layout: Layout) -> None:
     FILE is a path or an fsspec URL (s3://bucket/crawl/*.warc.gz); globs are expanded. A file that
     was read before changes nothing. After Ctrl-C the same command goes on.
     """
+    summary = Summary()
     try:
-        chosen = settings.load(layout.root)
+        read_files(files, layout, summary)
     except settings.SettingsError as error:
         raise click.ClickException(str(error)) from error
-    summary = Summary()
-    sources = sources_of(files, summary)
-    sizes = [source.size for source in sources]
-    total = None if None in sizes else sum(size for size in sizes if size)
-    try:
-        with bytes_progress("Reading", total) as meter:
-            report = _report(meter, len(sources))
-            ingest(sources, layout, chosen, os.cpu_count() or 1, summary, report)
     except KeyboardInterrupt:
         _show(summary)
         click.echo("Interrupted; the same command goes on from here.", err=True)
@@ -47,6 +40,17 @@ def ingest_command(files: tuple[str, ...], layout: Layout) -> None:
         click.echo(f"Error: {failure.name}: {failure.reason}", err=True)
     if summary.failures:
         sys.exit(1)
+
+
+def read_files(files: Iterable[str], layout: Layout, summary: Summary) -> None:
+    """Read what is new of *files*, with a bar; *summary* has what came of it, up to now."""
+    sources = sources_of(files, summary)
+    sizes = [source.size for source in sources]
+    total = None if None in sizes else sum(size for size in sizes if size)
+    chosen = settings.load(layout.root)
+    with bytes_progress("Reading", total) as meter:
+        report = _report(meter, len(sources))
+        ingest(sources, layout, chosen, os.cpu_count() or 1, summary, report)
 
 
 def _report(meter: Meter, files: int) -> Callable[[Source, int], None]:

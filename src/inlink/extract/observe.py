@@ -24,6 +24,9 @@ REDIRECTS = frozenset((301, 302, 303, 307, 308))
 POLICY = frozenset(("robots", "robots.txt", "robotstxt", "robots_txt", "blocked", "excluded"))
 """Causes of a failed fetch that say policy forbade it."""
 
+MAX_VALIDATOR = 1024
+"""Characters of an ``ETag`` or ``Last-Modified`` that are kept."""
+
 HTML_TYPES = frozenset(("text/html", "application/xhtml+xml"))
 _MEDIA_TYPE = re.compile(r"\s*([\w!#$&^.+-]+/[\w!#$&^.+*-]+)")
 _UNKNOWN_TYPES = frozenset(("unknown/unknown", "application/unknown", "*/*", "no-type"))
@@ -53,6 +56,8 @@ class VisitRow(NamedTuple):
     redirect_url: str | None
     original_url: str | None
     payload_digest: str | None
+    etag: str | None
+    last_modified: str | None
     refers_to_id: int | None
     truncated: bool
     file: str
@@ -134,6 +139,8 @@ class Observer:
             redirect_url=redirect.url if redirect else None,
             original_url=capture.uri if capture.uri != page.url else None,
             payload_digest=capture.digest,
+            etag=_validator(capture, "etag"),
+            last_modified=_validator(capture, "last-modified"),
             refers_to_id=refers_to.url_id if refers_to else None,
             truncated=capture.truncated or content.truncated,
             file=self._file,
@@ -196,6 +203,12 @@ class Observer:
         if redirect:
             first.append(_page_link("location", redirect, "", nofollow))
         return first + content.links
+
+
+def _validator(capture: Capture, name: str) -> str | None:
+    """A field by which a later request may be conditional; one too long to be sent is left out."""
+    value = field(capture.fields, name)
+    return value if value and len(value) <= MAX_VALIDATOR else None
 
 
 def _page_link(element: str, target: UrlRow, rel: str, nofollow: bool) -> LinkRow:

@@ -24,12 +24,18 @@ class Layout:
         self.current = root / "CURRENT"
         self.accounts = root / "accounts.sqlite"
         self.exports = root / "exports"
+        self.crawls = root / "crawls"
+        self.plans = root / "plans"
 
     def batch_directories(self) -> list[Path]:
         """The finished batches, by name."""
         if not self.batches.exists():
             return []
         return sorted(path.parent for path in self.batches.glob("*/batch.json"))
+
+    def crawl(self, name: str) -> Path:
+        """The directory of the crawl *name*: its state, and its WARC files where they lie here."""
+        return self.crawls / name
 
     def generation(self, number: int) -> Path:
         """The directory of generation *number*."""

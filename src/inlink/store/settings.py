@@ -1,7 +1,7 @@
 """Settings of a data directory: ``settings.json`` in it, every one with a default.
 
-They change what the index means, so they belong to the data, not to a command: ``ingest``,
-``build`` and ``serve`` all read the same file.
+They change what the index means, so they belong to the data, not to a command: ``crawl``,
+``ingest``, ``build`` and ``serve`` all read the same file.
 """
 
 from pathlib import Path
@@ -52,6 +52,33 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     accounts_url: str | None = None
     """SQLAlchemy URL of the accounts database; null: ``accounts.sqlite`` in the data directory."""
+
+    user_agent_contact: str | None = None
+    """URL or e-mail address in the User-Agent; without one, a crawl does not leave loopback."""
+
+    crawl_delay_seconds: Annotated[float, Meta(ge=0)] = 2.0
+    """Least time between two requests to a host."""
+
+    host_pages: Count = 5000
+    """How many pages one crawl fetches from a host."""
+
+    host_megabytes: Count = 500
+    """How much one crawl fetches from a host."""
+
+    max_body_megabytes: Count = 10
+    """Where the body of an answer is cut off."""
+
+    fetch_timeout_seconds: Count = 30
+    """How long one fetch may take, from the look-up of the name to the end of the body."""
+
+    blocked_hosts: tuple[str, ...] = ()
+    """Hosts that are never fetched, each with all beneath it."""
+
+    allow_private_addresses: bool = False
+    """Whether a crawl may connect to addresses that are not public."""
+
+    crawl_proxy: str | None = None
+    """Forward proxy for all that is fetched (``http://host:port``); null: none."""
 
 
 def load(directory: Path) -> Settings:

@@ -45,6 +45,8 @@ VISITS = pa.schema(
         pa.field("redirect_url", pa.string()),
         pa.field("original_url", pa.string()),
         pa.field("payload_digest", pa.string()),
+        pa.field("etag", pa.string()),
+        pa.field("last_modified", pa.string()),
         pa.field("refers_to_id", pa.int64()),
         *_required(("truncated", pa.bool_()), ("file", pa.string()), ("offset", pa.int64())),
     ]

@@ -1,0 +1,175 @@
+"""``inlink run``: keep an index fresh: plan, crawl, ingest, build, publish, again and again.
+
+It keeps no state of its own. Each of its crawls is named after the time it began; what the newest
+one has left undone is done first, so it may be killed anywhere.
+"""
+
+import datetime as dt
+import logging
+import re
+import signal
+import sys
+import time
+from typing import Any
+
+import click
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from inlink.cli.build import build_generation
+from inlink.cli.crawl import run_crawl, seed_urls
+from inlink.cli.ingest import read_files
+from inlink.cli.options import data_option
+from inlink.cli.plan import BUDGET, write_plans
+from inlink.crawl.spec import CrawlSpec
+from inlink.extract.ingest import Summary
+from inlink.store.layout import BusyError, Layout, locked
+from inlink.urls.canonical import canonical_url, url_id
+
+NAME = "run-%Y%m%dT%H%M%SZ"
+"""What crawls of the loop are called."""
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_log = logging.getLogger("inlink.run")
+
+
+class Duration(click.ParamType[dt.timedelta]):
+    """A length of time such as ``24h``."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: Any) -> dt.timedelta:
+        """Read a number and its unit."""
+        if isinstance(value, dt.timedelta):
+            return value
+        match = re.fullmatch(r"(\d+)([smhd])", value)
+        if not match:
+            self.fail(f"{value!r} is no duration; write for example 90m, 24h or 7d", param, ctx)
+        return dt.timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+@click.command("run")
+@data_option
+@click.option(
+    "--seeds",
+    multiple=True,
+    metavar="FILE|URL",
+    help="A URL to begin with, or a file with one in each line; may be repeated.",
+)
+@click.option("--budget", type=click.IntRange(1), default=BUDGET, show_default=True)
+@click.option("--every", type=Duration(), default="24h", show_default=True)
+@click.option("--once", is_flag=True, help="End after one round.")
+def run(
+    layout: Layout, seeds: tuple[str, ...], budget: int, every: dt.timedelta, once: bool
+) -> None:
+    """Keep the index fresh: plan, crawl, ingest, build, publish, again and again.
+
+    After Ctrl-C, a crash or a power cut the same command goes on.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    urls = tuple(url for seed in seeds for url in seed_urls(seed))
+    layout.root.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(layout.root / "run.lock"):
+            _loop(layout, urls, budget, every, once=once)
+    except KeyboardInterrupt:
+        click.echo("Interrupted; the same command goes on from here.", err=True)
+        sys.exit(130)
+    except (BusyError, OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _loop(
+    layout: Layout, seeds: tuple[str, ...], budget: int, every: dt.timedelta, *, once: bool
+) -> None:
+    from inlink.crawl.job import unfinished  # brings Scrapy along
+
+    newest = _newest(layout)
+    due = newest + every if newest else dt.datetime.now(dt.UTC)
+    while True:
+        spec = next((spec for spec in unfinished(layout) if spec.name.startswith("run-")), None)
+        if spec is None:
+            _take_in(layout)  # what a round that was killed has left
+            if not once:
+                _wait_until(due)
+            spec = _next_crawl(layout, seeds, budget)
+            due = dt.datetime.now(dt.UTC) + every
+        if spec:
+            _crawl(spec, layout)
+            _take_in(layout)
+        if once:
+            return
+
+
+def _newest(layout: Layout) -> dt.datetime | None:
+    """When the latest crawl of the loop began."""
+    names = [path.parent.name for path in layout.crawls.glob("run-*/crawl.json")]
+    if not names:
+        return None
+    return dt.datetime.strptime(max(names), NAME).replace(tzinfo=dt.UTC)
+
+
+def _wait_until(due: dt.datetime) -> None:
+    left = (due - dt.datetime.now(dt.UTC)).total_seconds()
+    if left > 0:
+        _log.info("next round at %s UTC", f"{due:%Y-%m-%d %H:%M:%S}")
+        time.sleep(left)
+
+
+def _next_crawl(layout: Layout, seeds: tuple[str, ...], budget: int) -> CrawlSpec | None:
+    """What to fetch next: from the seeds on if there is nothing yet; None where nothing is due."""
+    now = dt.datetime.now(dt.UTC)
+    name = now.strftime(NAME)
+    seeds = _unvisited(layout, seeds)
+    if layout.current_number() is None:
+        if not seeds:
+            raise ValueError(
+                f"{layout.root} has no generation yet, so the first round needs --seeds"
+            )
+        _log.info("no generation yet: crawling from %d seeds", len(seeds))
+        return CrawlSpec(name=name, seeds=seeds, max_pages=budget, scope="web")
+    plan = layout.plans / f"{name}.jsonl.gz"
+    for old in layout.plans.glob("run-*"):
+        old.unlink()
+    (why,) = write_plans(layout, budget, now, str(plan)).values()
+    _log.info("planned %d URLs %s", why.total(), dict(sorted(why.items())))
+    if not why and not seeds:
+        return None
+    return CrawlSpec(name=name, seeds=seeds, plan=str(plan), depth=0, max_pages=budget)
+
+
+def _unvisited(layout: Layout, seeds: tuple[str, ...]) -> tuple[str, ...]:
+    """The seeds that no crawl has come to yet; plans look after the others."""
+    number = layout.current_number()
+    if number is None:
+        return seeds
+    ids = {url_id(canonical): seed for seed in seeds if (canonical := canonical_url(seed))}
+    pages = layout.generation(number) / "tables" / "pages.parquet"
+    known = pq.read_table(pages, columns=["url_id"], filters=pc.field("url_id").isin(list(ids)))
+    visited = set(known["url_id"].to_pylist())
+    return tuple(seed for seed_id, seed in ids.items() if seed_id not in visited)
+
+
+def _crawl(spec: CrawlSpec, layout: Layout) -> None:
+    _log.info("crawling into %s", layout.crawl(spec.name))
+    summary = run_crawl(spec, layout)
+    if not summary.finished:
+        raise KeyboardInterrupt
+    _log.info(
+        "crawled %d pages, %.1f MB: %s", summary.fetched, summary.bytes / 1e6, summary.outcomes
+    )
+
+
+def _take_in(layout: Layout) -> None:
+    """Ingest the newest crawl and build; what was done already is not done again."""
+    newest = _newest(layout)
+    if newest:
+        files = sorted(layout.crawl(newest.strftime(NAME)).glob("*.warc.gz"))
+        summary = Summary()
+        read_files(map(str, files), layout, summary)
+        _log.info("ingested %d files, %d new", len(files), len(summary.new))
+        for failure in summary.failures:
+            _log.error("%s could not be ingested: %s", failure.name, failure.reason)
+    generation = build_generation(layout)
+    if generation:
+        _log.info("published generation %d: %s", generation.plan.number, generation.counts)

@@ -1,0 +1,1 @@
+"""Fetches the web politely, and writes what it got as WARC files."""

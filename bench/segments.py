@@ -92,6 +92,9 @@ def _write_urls(directory: Path, urls: list[str]) -> None:
     past: list[Any] = [ids, [RANKED] * len(ids), (rank / 2).astype(np.int16)]
     _write(directory / "past_ranks.parquet", tables.PAST_RANKS, past)
     _write(directory / "past_domain_ranks.parquet", tables.PAST_DOMAIN_RANKS, [[], [], []])
+    batches = [f"{number % 500:032x}" for number in ids]
+    places: list[Any] = [ids, ids, [True] * len(ids), batches, range(len(ids))]
+    _write(directory / "places.parquet", tables.PLACES, places)
     _write(directory / "rank_days.parquet", tables.RANK_DAYS, [[YEAR.first, RANKED]])
     rank = rank[: len(named)]
     _write(

@@ -51,6 +51,13 @@ class Workspace:
             return self._empty(schema)
         return self._connection.read_parquet([str(file) for file in files])
 
+    def read_named(self, files: Sequence[Path], schema: pa.Schema, name: str) -> ir.Table:
+        """The same, and a column *name*: what the directory of each row's file is called."""
+        if not files:
+            return self._empty(schema).mutate(**{name: ibis.literal("")})
+        rows = self._connection.read_parquet([str(file) for file in files], filename=True)
+        return rows.mutate(**{name: rows["filename"].re_extract(r"([^/]+)/[^/]+$", 1)})
+
     def table(self, name: str, expression: ir.Table, schema: pa.Schema) -> ir.Table:
         """Make a table of the generation, with exactly the columns of *schema*."""
         columns = {field.name: expression[field.name] for field in schema}

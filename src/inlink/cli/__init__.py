@@ -10,6 +10,7 @@ from inlink.cli.ingest import ingest_command
 from inlink.cli.keys import keys
 from inlink.cli.serve import serve
 from inlink.cli.status import status
+from inlink.cli.verify import verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -26,3 +27,4 @@ main.add_command(ingest_command)
 main.add_command(keys)
 main.add_command(serve)
 main.add_command(status)
+main.add_command(verify)

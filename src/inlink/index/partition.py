@@ -119,6 +119,15 @@ class PastDomainRanks:
     domain_inlink_rank: Int8
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Records of pages of the partition's own domains, by page; its content before the rest."""
+
+    url_id: Int64
+    batch: Int32
+    offset: Int64
+
+
 class LinkTexts(NamedTuple):
     """Texts of links: one list for each column."""
 
@@ -143,6 +152,8 @@ class Partition:
         self.past_ranks = PastRanks(**map_columns(directory / "past_ranks.arrow"))
         past_domain_ranks = map_columns(directory / "past_domain_ranks.arrow")
         self.past_domain_ranks = PastDomainRanks(**past_domain_ranks)
+        self.places = Places(**map_columns(directory / "places.arrow"))
+        self.batch_names = Strings(directory / "batch_names.arrow")
         self.target_keys = Strings(directory / "target_keys.arrow")
         self.page_texts = Strings(directory / "page_texts.arrow")
         self.ip_texts = Strings(directory / "ip_texts.arrow")

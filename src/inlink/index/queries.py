@@ -131,7 +131,23 @@ join place using (domain_id)
 where partition = getvariable('partition')
 """
 
-PARTITION_TABLES = (PAGE, HOST, DOMAIN_NAME, ANCHOR, IMAGE_SOURCE, DOMAIN)
+PLACED = """
+create or replace temp table placed as
+select places.url_id, is_content, batch, "offset"
+from places join address using (url_id)
+where partition = getvariable('partition')
+"""
+
+BATCH_NAME = """
+create or replace temp table batch_name as
+select row_number() over (order by batch) - 1 as row, batch
+from (select distinct batch from placed)
+"""
+
+PARTITION_TABLES = (
+    *(PAGE, HOST, DOMAIN_NAME, ANCHOR, IMAGE_SOURCE, DOMAIN),
+    *(PLACED, BATCH_NAME),
+)
 
 TARGET_COLUMNS = "select position, inlink_rank from target order by position"
 
@@ -166,6 +182,12 @@ select
     past_domain_ranks.domain_inlink_rank::tinyint as domain_inlink_rank
 from past_domain_ranks join domain using (domain_id)
 order by row, until
+"""
+
+PLACE_COLUMNS = """
+select url_id, batch_name.row::integer as batch, "offset"
+from placed join batch_name using (batch)
+order by url_id, is_content desc
 """
 
 _OF_LINK = f"""

@@ -11,7 +11,7 @@ import msgspec
 
 from inlink.index.rows import ReasonLost
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever a file or column changes its meaning; a reader refuses any other."""
 
 NOFOLLOW = 1
@@ -48,6 +48,8 @@ class PartitionCounts(msgspec.Struct, frozen=True):
     image_sources: int
     past_ranks: int
     past_domain_ranks: int
+    places: int
+    batch_names: int
     summaries: int
 
 

@@ -33,7 +33,7 @@ Progress = Callable[[int, int], None]
 
 _TABLES = (
     *("urls", "links", "pages", "ranks", "domain_ranks"),
-    *("past_ranks", "past_domain_ranks", "rank_days"),
+    *("past_ranks", "past_domain_ranks", "rank_days", "places"),
 )
 _STEPS_BEFORE, _STEPS_EACH = 3, 7
 
@@ -148,11 +148,14 @@ def _write_partition(
     hosts, tlds = _write_hosts(database, directory)
     names = [("domain_names", "domain_name", "domain"), ("anchors", "anchor", "anchor")]
     names.append(("image_sources", "image_source", "image_source"))
+    names.append(("batch_names", "batch_name", "batch"))
     texts = {
         file: _write_strings(database, directory / f"{file}.arrow", table, "row", column)
         for file, table, column in names
     }
     domains, past_domain_ranks = _write_domains(database, directory)
+    places = _numbers(database, queries.PLACE_COLUMNS)
+    write_columns(directory / "places.arrow", places)
     step()
     link_targets = _write_links(database, directory / "links.arrow", queries.LINK_COLUMNS, pages)
     step()
@@ -174,6 +177,7 @@ def _write_partition(
         domains=domains,
         past_ranks=past_ranks,
         past_domain_ranks=past_domain_ranks,
+        places=len(places["url_id"]),
         summaries=summaries,
         **texts,
     )

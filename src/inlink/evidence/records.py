@@ -13,6 +13,7 @@ from itertools import islice
 import fsspec
 import msgspec
 import pyarrow.parquet as pq
+import zstandard
 
 from inlink.extract.batch import DESCRIPTION, read_batch
 from inlink.extract.captures import Capture, capture_of
@@ -30,6 +31,7 @@ MAX_BYTES = MAX_BLOCK_BYTES + MAX_HEADER_BYTES
 
 _FIRST_LOOK = 1 << 18
 _SKIPPABLE = range(0x50, 0x60)
+_ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 class RecordGoneError(Exception):
@@ -86,7 +88,7 @@ def read_record(place: Recorded, drop_parameters: tuple[str, ...] = ()) -> Evide
     """
     try:
         found = _read(place, drop_parameters)
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, zstandard.ZstdError) as error:
         raise RecordGoneError(f"The crawl file {place.file} cannot be read: {error}.") from error
     if found is None:
         raise RecordGoneError(
@@ -137,57 +139,41 @@ def records_at(file: BinaryFile, offset: int) -> Iterator[tuple[Record, bytes]]:
 
 
 def _member(file: BinaryFile, compression: str, offset: int) -> bytes:
-    """What is compressed as one at *offset*."""
+    """What is compressed as one at *offset*; under lz4, perhaps a little more."""
     if compression == "zstd":
-        file, offset = _WithDictionary(file, offset), 0
+        return _zstd_frame(file, offset)
     pieces: list[bytes] = []
     size, begin = 0, None
     for stretch in islice(stretches(file, compression, offset, Problems()), 1):
         for place, piece in stretch:
             begin = place if begin is None else begin
-            if place != begin or size > MAX_BYTES:
+            if place != begin and compression == "gzip":
                 break
             pieces.append(piece)
             size += len(piece)
+            if place != begin or size > MAX_BYTES:
+                break
     return b"".join(pieces)
 
 
-class _WithDictionary:
-    """A zstd file from an offset on, behind its dictionary if it has one.
+def _zstd_frame(file: BinaryFile, offset: int) -> bytes:
+    """One frame, by the dictionary that a file may begin with, in a skippable frame.
 
-    https://iipc.github.io/warc-specifications/specifications/warc-zstd/: that is a skippable frame
-    at the beginning of the file.
+    https://iipc.github.io/warc-specifications/specifications/warc-zstd/
     """
-
-    def __init__(self, file: BinaryFile, offset: int) -> None:
-        file.seek(0)
-        head = file.read(8)
-        has_dictionary = head[0] in _SKIPPABLE and head[1:4] == b"\x2a\x4d\x18"
-        size = int.from_bytes(head[4:], "little")
-        self._first: bytes = head + file.read(size) if has_dictionary else b""
-        self._file = file
-        file.seek(offset)
-
-    def seek(self, offset: int, _whence: int = 0, /) -> int:
-        """Only to the beginning, where it stands."""
-        return offset
-
-    def tell(self) -> int:
-        """As far as that is asked: not at all."""
-        return 0
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-    def read(self, size: int = -1, /) -> bytes:
-        """At most *size* bytes."""
-        if not self._first:
-            data: bytes = self._file.read(size)
-            return data
-        end = len(self._first) if size < 0 else size
-        data, self._first = self._first[:end], self._first[end:]
-        return data
+    file.seek(0)
+    head = file.read(8)
+    dictionary = b""
+    if head[0] in _SKIPPABLE:
+        dictionary = file.read(int.from_bytes(head[4:], "little"))
+    if dictionary.startswith(_ZSTD):
+        dictionary = zstandard.ZstdDecompressor().decompressobj().decompress(dictionary)
+    known = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
+    file.seek(offset)
+    decompressor = zstandard.ZstdDecompressor(dict_data=known)
+    with decompressor.stream_reader(file, closefd=False) as reader:
+        content: bytes = reader.read(MAX_BYTES)
+    return content
 
 
 def _records(content: bytes) -> Iterator[tuple[Record, bytes]]:

@@ -6,6 +6,7 @@ import click
 
 from inlink import __version__
 from inlink.cli.build import build
+from inlink.cli.crawl import crawl_command
 from inlink.cli.ingest import ingest_command
 from inlink.cli.keys import keys
 from inlink.cli.serve import serve
@@ -23,6 +24,7 @@ def main() -> None:
 
 
 main.add_command(build)
+main.add_command(crawl_command)
 main.add_command(ingest_command)
 main.add_command(keys)
 main.add_command(serve)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    MofNCompleteColumn,
     Progress,
     TextColumn,
     TimeRemainingColumn,
@@ -28,6 +29,25 @@ class Meter(Protocol):
 
 
 @contextmanager
+def count_progress(title: str, unit: str, total: int | None) -> Iterator[Meter]:
+    """The same for *total* things of a kind, such as pages."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        with Progress(*columns, console=console, transient=True) as progress:
+            task = progress.add_task(title, total=total, note="")
+            yield lambda done, text="": progress.update(task, completed=done, note=text)
+    else:
+        yield _Lines(title, total, unit, 1)
+
+
+@contextmanager
 def bytes_progress(title: str, total: int | None) -> Iterator[Meter]:
     """Show the progress of work on *total* bytes (None: not known), on standard error."""
     console = Console(stderr=True)
@@ -36,7 +56,7 @@ def bytes_progress(title: str, total: int | None) -> Iterator[Meter]:
             task = progress.add_task(title, total=total, note="")
             yield lambda done, text="": progress.update(task, completed=done, note=text)
     else:
-        yield _Lines(title, total)
+        yield _Lines(title, total, "MB", 1_000_000)
 
 
 def _bar(console: Console) -> Progress:
@@ -53,9 +73,12 @@ def _bar(console: Console) -> Progress:
 
 
 class _Lines:
-    def __init__(self, title: str, total: int | None) -> None:
+    def __init__(self, title: str, total: int | None, unit: str, size: int) -> None:
         self._title = title
         self._total = total
+        self._unit = unit
+        self._size = size
+        self._digits = 1 if size > 1 else 0
         self._start = self._last = time.monotonic()
 
     def __call__(self, done: int, text: str = "") -> None:
@@ -64,10 +87,13 @@ class _Lines:
             return
         self._last = now
         rate = done / (now - self._start)
-        parts = [f"{self._title}: {done / 1e6:,.1f} MB"]
+        parts = [f"{self._title}: {self._amount(done)}"]
         if self._total:
-            parts[0] += f" of {self._total / 1e6:,.1f} MB ({done / self._total:.0%})"
-        parts.append(f"{rate / 1e6:,.1f} MB/s")
+            parts[0] += f" of {self._amount(self._total)} ({done / self._total:.0%})"
+        parts.append(f"{rate / self._size:,.1f} {self._unit}/s")
         if self._total and rate:
             parts.append(f"{max(self._total - done, 0) / rate:,.0f} s left")
         click.echo(", ".join([*parts, text] if text else parts), err=True)
+
+    def _amount(self, number: int) -> str:
+        return f"{number / self._size:,.{self._digits}f} {self._unit}"

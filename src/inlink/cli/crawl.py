@@ -1,0 +1,127 @@
+"""``inlink crawl``: fetch pages into WARC files."""
+
+import datetime as dt
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from inlink.cli.options import data_option
+from inlink.cli.progress import count_progress
+from inlink.crawl.job import CrawlError, CrawlSpec, CrawlSummary, Progress, crawl, unfinished
+from inlink.crawl.plan_file import PlanError
+from inlink.crawl.spec import Scope
+from inlink.store import settings
+from inlink.store.layout import BusyError, Layout
+
+
+@click.command("crawl")
+@click.option(
+    "--seeds",
+    multiple=True,
+    metavar="FILE|URL",
+    help="A URL to begin with, or a file with one in each line; may be repeated.",
+)
+@click.option("--plan", metavar="FILE", help="A plan, as `inlink plan` writes it.")
+@click.option("--max-pages", type=click.IntRange(min=1), help="How many pages to fetch.")
+@click.option(
+    "--depth",
+    type=click.IntRange(min=0),
+    help="How many links away from where it begins; without it, however many, but 0 with --plan.",
+)
+@click.option(
+    "--scope",
+    type=click.Choice(["web", "domain", "host"]),
+    default="domain",
+    show_default=True,
+    help="Which links to follow: any, those to the domains, or to the hosts, that were named.",
+)
+@click.option("--sitemaps", is_flag=True, help="Fetch what the sitemaps of the hosts name, too.")
+@click.option("--out", metavar="DIR", help="Where finished WARC files go: a directory or a URL.")
+@click.option("--resume", is_flag=True, help="Go on with the crawl that was interrupted last.")
+@data_option
+def crawl_command(
+    seeds: tuple[str, ...],
+    plan: str | None,
+    max_pages: int | None,
+    depth: int | None,
+    scope: Scope,
+    sitemaps: bool,
+    out: str | None,
+    resume: bool,
+    layout: Layout,
+) -> None:
+    """Fetch pages politely, from seeds or by a plan, and write what was got as WARC files.
+
+    They are ready for `inlink ingest`. After Ctrl-C the same command goes on.
+    """
+    asked = CrawlSpec(
+        name=f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}",
+        seeds=tuple(url for seed in seeds for url in _urls(seed)),
+        plan=plan,
+        max_pages=max_pages,
+        depth=0 if depth is None and plan and not seeds else depth,
+        scope=scope,
+        sitemaps=sitemaps,
+        out=out,
+    )
+    spec = _interrupted(asked, layout, any_of_them=resume) or asked
+    try:
+        summary = _crawl(spec, layout)
+    except (CrawlError, PlanError, settings.SettingsError, BusyError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    _show(summary)
+    if not summary.finished:
+        click.echo("Interrupted; the same command goes on from here.", err=True)
+        sys.exit(130)
+
+
+def _urls(seed: str) -> list[str]:
+    """The URLs that an option names: itself, or the lines of a file."""
+    path = Path(seed)
+    if "://" not in seed and path.is_file():
+        lines = (line.strip() for line in path.read_text().splitlines())
+        return [_with_scheme(line) for line in lines if line and not line.startswith("#")]
+    return [_with_scheme(seed)]
+
+
+def _with_scheme(url: str) -> str:
+    return url if "://" in url else f"https://{url}"
+
+
+def _interrupted(asked: CrawlSpec, layout: Layout, *, any_of_them: bool) -> CrawlSpec | None:
+    """The latest unfinished crawl that was asked for the same."""
+    for spec in reversed(unfinished(layout)):
+        if any_of_them or msgspec.structs.replace(spec, name=asked.name) == asked:
+            click.echo(f"Going on with the crawl {spec.name}.", err=True)
+            return spec
+    if any_of_them:
+        raise click.ClickException("no crawl was interrupted in this data directory")
+    return None
+
+
+def _crawl(spec: CrawlSpec, layout: Layout) -> CrawlSummary:
+    with count_progress("Crawling", "pages", spec.max_pages) as meter:
+
+        def report(progress: Progress) -> None:
+            note = f"{progress.queued:,} queued, {progress.bytes / 1e6:,.1f} MB"
+            meter(progress.fetched, note)
+
+        return crawl(spec, layout, settings.load(layout.root), report)
+
+
+def _show(summary: CrawlSummary) -> None:
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_row("pages fetched", f"{summary.fetched:,}")
+    for outcome, count in summary.outcomes.items():
+        table.add_row(f"  {outcome}", f"{count:,}")
+    table.add_row("MB fetched", f"{summary.bytes / 1e6:,.1f}")
+    console = Console(soft_wrap=True)
+    console.print(table)
+    for file in summary.files:
+        console.print(file, highlight=False)

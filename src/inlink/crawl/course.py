@@ -1,0 +1,335 @@
+"""The course of a crawl: what is fetched next, and what becomes of each result.
+
+In: tasks of the frontier, and what fetching them gave. Out: WARC records, and further tasks.
+
+A result is written to the WARC file first, then the frontier learns of it in one transaction. A
+crawl that was killed between the two finds the record behind the place that the frontier knows of,
+and takes it for the result (`Course.catch_up`).
+"""
+
+import time
+from functools import lru_cache
+
+from inlink.crawl.addresses import is_loopback
+from inlink.crawl.discover import links_of, sitemap_urls
+from inlink.crawl.errors import FetchError
+from inlink.crawl.fetch import Fetched
+from inlink.crawl.frontier import Frontier, Kind, Queued, Task, host_of
+from inlink.crawl.politeness import (
+    GIVE_UP_AFTER,
+    MAX_PAUSE,
+    NO_ANSWER,
+    Result,
+    asked_pause,
+    delay_after,
+    page_budget,
+    pause_before_retry,
+    smoothed,
+)
+from inlink.crawl.replay import recorded_behind
+from inlink.crawl.robots import (
+    KEPT_SECONDS,
+    MAX_REDIRECTS,
+    UNREACHABLE_SECONDS,
+    RobotsAnswer,
+    Rules,
+    answer_of,
+    origin_of,
+    sitemaps_of,
+)
+from inlink.crawl.spec import CrawlSpec
+from inlink.crawl.traps import in_order, is_trap, pattern_of, without_session
+from inlink.crawl.warc import WarcFiles
+from inlink.extract.http import field
+from inlink.extract.observe import REDIRECTS
+from inlink.store.settings import Settings
+from inlink.urls.canonical import canonical_url
+from inlink.urls.domains import registrable_domain
+
+LOOK_AHEAD = 5.0
+"""Seconds before its turn that a task may be taken out, to wait for it."""
+MAX_SITEMAP_DEPTH = 3
+"""How deep sitemaps may name each other."""
+
+_OVER_BUDGET = "over budget"
+_ASK_AGAIN = 1.0  # seconds until a host is looked at again whose rules another one has
+
+rules_of = lru_cache(256)(Rules)
+
+
+class Course:
+    """One crawl: *loopback_only* says that it must not leave this machine."""
+
+    def __init__(
+        self,
+        spec: CrawlSpec,
+        settings: Settings,
+        frontier: Frontier,
+        files: WarcFiles,
+        *,
+        loopback_only: bool,
+    ) -> None:
+        self._spec = spec
+        self._settings = settings
+        self._frontier = frontier
+        self._files = files
+        self._loopback_only = loopback_only
+        self._under_way = 0
+        self.pages = frontier.marked("pages")
+        """How many pages were fetched, whatever came of it."""
+
+    # What is next
+
+    def has_more(self) -> bool:
+        """Whether anything is left to fetch, now or later."""
+        return self._frontier.queued > 0 and self._may_fetch(self.pages)
+
+    def _may_fetch(self, pages: int) -> bool:
+        return self._spec.max_pages is None or pages < self._spec.max_pages
+
+    def next(self) -> Queued | None:
+        """The task whose turn it is, or soon will be; None if there is none at present."""
+        while self._may_fetch(self.pages + self._under_way):
+            queued = self._frontier.next(time.time() + LOOK_AHEAD)
+            if queued is None:
+                return None
+            with self._frontier.committed():
+                if self._is_to_fetch(queued):
+                    self._frontier.begin(queued)
+                    self._under_way += queued.task.kind is Kind.PAGE
+                    return queued
+                self._mark_place()
+        return None
+
+    def _is_to_fetch(self, queued: Queued) -> bool:
+        """Whether to fetch it now; if not, it is settled, or something else comes before it."""
+        task, host = queued.task, queued.host
+        if self._is_blocked(host.host):
+            return self._forbid(queued, FetchError("blocked", "the host is on the list"))
+        if task.kind is Kind.ROBOTS:
+            return True
+        if host.failures >= GIVE_UP_AFTER:
+            words = f"the host gave no answer {host.failures} times in a row"
+            return self._forbid(queued, FetchError(host.cause, words))
+        answer = self._frontier.robots(origin_of(task.url))
+        if answer is None:
+            return self._find_rules(queued)
+        if answer.failure:
+            return self._forbid(queued, FetchError(*answer.failure))
+        rules = rules_of(answer.text, self._settings.robot_name)
+        if not rules.allow(task.url):
+            return self._forbid(queued, FetchError("robots", "robots.txt forbids it"))
+        if self._is_used_up(queued, rules):
+            self._frontier.tally(_OVER_BUDGET, self._frontier.drop_pages(host.host))
+            return False
+        return True
+
+    def _is_blocked(self, host: str) -> bool:
+        return any(
+            f".{host}".endswith(f".{blocked.lower()}") for blocked in self._settings.blocked_hosts
+        )
+
+    def _is_used_up(self, queued: Queued, rules: Rules) -> bool:
+        return (
+            queued.host.pages >= page_budget(self._settings.host_pages, rules.delay)
+            or queued.host.bytes >= self._settings.host_megabytes * 1_000_000
+        )
+
+    def _forbid(self, queued: Queued, error: FetchError) -> bool:
+        if queued.task.kind is Kind.PAGE:
+            self._files.failure(queued.task.url, error)
+            self._frontier.tally(error.cause)
+        elif queued.task.kind is Kind.ROBOTS:
+            self._take_robots(queued.task, error)
+        self._frontier.finish(queued)
+        return False
+
+    def _find_rules(self, queued: Queued) -> bool:
+        origin = origin_of(queued.task.url)
+        if self._frontier.is_asking(origin):  # at the host that a redirect led to
+            self._frontier.release(queued.host.host, time.time() + _ASK_AGAIN)
+        else:
+            self._frontier.ask_robots(origin)
+        return False
+
+    # What became of it
+
+    def drop(self, queued: Queued) -> None:
+        """It was not fetched after all, and stays in its queue."""
+        self._under_way -= queued.task.kind is Kind.PAGE
+        with self._frontier.committed():
+            self._frontier.release(queued.host.host, time.time())
+
+    def settle(self, queued: Queued, result: Result) -> None:
+        """Record *result*, and take what follows from it into the frontier."""
+        self._under_way -= queued.task.kind is Kind.PAGE
+        least = self._settings.crawl_delay_seconds
+        with self._frontier.committed():
+            self._count(queued, result)
+            pause = pause_before_retry(result, queued.task.attempts + 1, least)
+            if pause is not None:
+                self._frontier.retry(queued)
+            else:
+                self._take(queued, result)
+                pause = min(asked_pause(result) or 0.0, MAX_PAUSE)
+            delay = delay_after(result, queued.host.latency, least, self._asked_delay(queued))
+            self._frontier.release(queued.host.host, time.time() + max(pause, delay))
+            self._mark_place()
+
+    def _count(self, queued: Queued, result: Result) -> None:
+        host, page = queued.host, queued.task.kind is Kind.PAGE
+        if isinstance(result, Fetched):
+            self._frontier.count(
+                host.host,
+                pages=int(page),
+                size=len(result.body),
+                failures=0,
+                cause="",
+                latency=smoothed(host.latency, result.seconds),
+            )
+        elif page:
+            failures = host.failures + 1 if result.cause in NO_ANSWER else 0
+            self._frontier.count(
+                host.host,
+                pages=1,
+                size=0,
+                failures=failures,
+                cause=result.cause,
+                latency=host.latency,
+            )
+
+    def _asked_delay(self, queued: Queued) -> float:
+        answer = self._frontier.robots(origin_of(queued.task.url))
+        if answer is None or not answer.text:
+            return 0.0
+        return rules_of(answer.text, self._settings.robot_name).delay
+
+    def _take(self, queued: Queued, result: Result) -> None:
+        task = queued.task
+        if task.kind is Kind.PAGE:
+            self._take_page(task, result)
+        elif task.kind is Kind.ROBOTS:
+            self._take_robots(task, result)
+        elif isinstance(result, Fetched) and result.status == 200:
+            self._take_sitemap(task, result)
+        self._frontier.finish(queued)
+
+    def _take_page(self, task: Task, result: Result) -> None:
+        if isinstance(result, FetchError):
+            self._files.failure(task.url, result)
+            is_revisit = False
+        else:
+            is_revisit = self._files.answer(result, task.known)
+        self._note_page(task, result, is_revisit=is_revisit)
+
+    def _note_page(self, task: Task, result: Result, *, is_revisit: bool) -> None:
+        self.pages += 1
+        self._frontier.mark("pages", self.pages)
+        if isinstance(result, FetchError):
+            self._frontier.tally(result.cause)
+            return
+        self._frontier.tally("unchanged" if is_revisit else f"{result.status // 100}xx")
+        for found in links_of(result, self._settings):
+            if found.is_redirect:
+                self._follow(found.url, task.depth, task.hops + 1, task.priority)
+            else:
+                self._follow(found.url, task.depth + 1, 0, task.priority - 1)
+
+    def _take_robots(self, task: Task, result: Result) -> None:
+        target = _redirect_target(result)
+        if target is None:
+            self._set_robots(task, answer_of(result, redirected=task.hops > 0))
+        elif task.hops >= MAX_REDIRECTS:
+            self._set_robots(task, RobotsAnswer())
+        else:
+            self._frontier.add(
+                Task(url=target, kind=Kind.ROBOTS, origin=task.origin, hops=task.hops + 1)
+            )
+
+    def _set_robots(self, task: Task, answer: RobotsAnswer) -> None:
+        seconds = UNREACHABLE_SECONDS if answer.failure else KEPT_SECONDS
+        self._frontier.set_robots(task.origin, answer, seconds)
+        if self._spec.sitemaps and answer.failure is None:
+            for text in sitemaps_of(answer.text, task.origin):
+                self._add_sitemap(text, 0)
+
+    def _add_sitemap(self, text: str, depth: int) -> None:
+        url = canonical_url(text)
+        if (
+            url
+            and depth <= MAX_SITEMAP_DEPTH
+            and self._is_in_reach(url)
+            and self._frontier.is_new(f"sitemap {url}")
+        ):
+            self._frontier.add(Task(url=url, kind=Kind.SITEMAP, depth=depth))
+
+    def _take_sitemap(self, task: Task, fetched: Fetched) -> None:
+        for entry in sitemap_urls(fetched):
+            url = canonical_url(entry.url, fetched.url, self._settings.drop_parameters)
+            if entry.is_sitemap:
+                self._add_sitemap(entry.url, task.depth + 1)
+            elif url:
+                self._follow(url, 1, 0, -1.0)
+
+    # What to follow
+
+    def sow(self, task: Task) -> None:
+        """Take in a page that was asked for; what lies in its domain or host is in scope."""
+        self._frontier.widen_scope(self._scope_of(host_of(task.url)))
+        if self._frontier.is_new(task.url):
+            self._frontier.is_new(in_order(task.url))
+            self._frontier.add(task)
+
+    def _scope_of(self, host: str) -> str:
+        return registrable_domain(host) if self._spec.scope == "domain" else host
+
+    def _is_in_reach(self, url: str) -> bool:
+        host = host_of(url)
+        if self._loopback_only and not is_loopback(host):
+            return False
+        return self._spec.scope == "web" or self._frontier.in_scope(self._scope_of(host))
+
+    def _follow(self, found: str, depth: int, hops: int, priority: float) -> None:
+        """Take in a URL that was found, if it is new, in scope, within bounds and no trap."""
+        url = without_session(found)
+        if (self._spec.depth is not None and depth > self._spec.depth) or is_trap(url):
+            return
+        if hops > self._settings.redirect_hops or not self._is_in_reach(url):
+            return
+        host = self._frontier.host(host_of(url))
+        if host.pages + host.queued >= self._settings.host_pages:
+            return
+        if not self._frontier.is_new(url, in_order(url)):
+            return
+        pattern = pattern_of(url)
+        if pattern is None or self._frontier.has_room(*pattern):
+            self._frontier.add(Task(url=url, priority=priority, depth=depth, hops=hops))
+
+    # After a kill
+
+    def _mark_place(self) -> None:
+        self._frontier.mark("files", self._files.begun)
+        self._frontier.mark("offset", self._files.position())
+
+    def catch_up(self) -> None:
+        """Take the records that the frontier does not know of for results."""
+        path = self._files.open_file()
+        if path is None:
+            return
+        is_known = self._frontier.marked("files") == self._files.begun
+        start = self._frontier.marked("offset") if is_known else 0
+        for recorded in recorded_behind(path, start):
+            queued = self._frontier.find(recorded.url)
+            if queued is None:
+                continue
+            with self._frontier.committed():
+                self._count(queued, recorded.result)
+                self._note_page(queued.task, recorded.result, is_revisit=recorded.is_revisit)
+                self._frontier.finish(queued)
+
+
+def _redirect_target(result: Result) -> str | None:
+    if isinstance(result, FetchError) or result.status not in REDIRECTS:
+        return None
+    location = field(result.fields, "location")
+    return canonical_url(location, result.url) if location else None

@@ -165,7 +165,9 @@ def test_records_under_zstd_are_read_with_and_without_a_dictionary(
     plain = pages(4, gzip=False)
     content, ends = plain.content(), [*plain.offsets[1:], len(plain.content())]
     records = [content[begin:end] for begin, end in zip(plain.offsets, ends, strict=True)]
-    samples = [content[place : place + 200] for place in range(0, len(content) - 200, 7)]
+    samples: list[bytes | bytearray | memoryview] = [
+        content[place : place + 200] for place in range(0, len(content) - 200, 7)
+    ]
     trained = zstandard.train_dictionary(2000, samples)
     compressor = zstandard.ZstdCompressor(dict_data=trained if dictionary else None)
     frames = [compressor.compress(record) for record in records]
@@ -186,7 +188,7 @@ def test_records_under_lz4_are_read(tmp_path: Path) -> None:
         frame = io.BytesIO()
         writer = Lz4Writer(frame)
         writer.write(content[begin:end])
-        writer.end_member()
+        writer.close()
         frames += frame.getvalue()
     path = tmp_path / "crawl.warc.lz4"
     path.write_bytes(frames)

@@ -136,10 +136,10 @@ def pages(path: Path, every: int) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "every"),
     [
-        ("recipe-pages-recrawl.warc.gz", 60),
+        ("recipe-pages-recrawl.warc.gz", 90),
         ("aut-example.warc.gz", 19),
         ("dolma-sample-0001.warc.gz", 1),
-        ("resiliparse-warcfile.warc.gz", 1),
+        ("resiliparse-warcfile.warc.gz", 2),
     ],
 )
 def test_links_of_real_pages_stand_where_another_parser_sees_them(

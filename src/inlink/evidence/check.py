@@ -14,7 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from inlink.crawl.job import CrawlSpec, crawl
+from inlink.crawl.job import crawl
+from inlink.crawl.spec import CrawlSpec
 from inlink.evidence.finding import Finding, find_link
 from inlink.evidence.records import capture_from
 from inlink.evidence.rows import Check, Question, Result

@@ -171,9 +171,7 @@ def _zstd_frame(file: BinaryFile, offset: int) -> bytes:
     known = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
     file.seek(offset)
     decompressor = zstandard.ZstdDecompressor(dict_data=known)
-    with decompressor.stream_reader(file, closefd=False) as reader:
-        content: bytes = reader.read(MAX_BYTES)
-    return content
+    return decompressor.stream_reader(file).read(MAX_BYTES)  # type: ignore[arg-type]
 
 
 def _records(content: bytes) -> Iterator[tuple[Record, bytes]]:

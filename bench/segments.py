@@ -92,9 +92,6 @@ def _write_urls(directory: Path, urls: list[str]) -> None:
     past: list[Any] = [ids, [RANKED] * len(ids), (rank / 2).astype(np.int16)]
     _write(directory / "past_ranks.parquet", tables.PAST_RANKS, past)
     _write(directory / "past_domain_ranks.parquet", tables.PAST_DOMAIN_RANKS, [[], [], []])
-    batches = [f"{number % 500:032x}" for number in ids]
-    places: list[Any] = [ids, ids, [True] * len(ids), batches, range(len(ids))]
-    _write(directory / "places.parquet", tables.PLACES, places)
     _write(directory / "rank_days.parquet", tables.RANK_DAYS, [[YEAR.first, RANKED]])
     rank = rank[: len(named)]
     _write(
@@ -122,6 +119,9 @@ def _write_pages(directory: Path, sources: list[str], random: np.random.Generato
         [f"10.{n % 50}.{n // 250}.{n % 250}" for n in server],
     ]
     _write(directory / "pages.parquet", tables.PAGES, columns)
+    batches = [f"{number // 40_000:032x}" for number in range(count)]
+    places: list[Any] = [columns[0], range(count), [True] * count, batches, range(count)]
+    _write(directory / "places.parquet", tables.PLACES, places)
 
 
 def _write_links(

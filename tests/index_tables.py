@@ -147,12 +147,12 @@ RecordPlace = tuple[str, int]
 
 
 def places_of(url: str) -> tuple[RecordPlace, RecordPlace | None] | None:
-    """Where the records of a page lie: of its content, and of its last visit; of some, neither."""
-    number = zlib.crc32(url.encode())
+    """Where the visits of a page are told: of its content, and the last one; of some, neither."""
+    number = zlib.crc32(url.encode()) >> 2
     if number % 11 == 0:
         return None
     last = (f"batch-{number % 7}", number + 1) if number % 3 == 0 else None
-    return (f"batch-{number % 5}", number << 8), last
+    return (f"batch-{number % 5}", number), last
 
 
 def _place_rows(url: str) -> list[dict[str, object]]:
@@ -163,7 +163,7 @@ def _place_rows(url: str) -> list[dict[str, object]]:
             "visit_id": place[1],
             "is_content": place is content,
             "batch": place[0],
-            "offset": place[1],
+            "row": place[1],
         }
         for place in (content, last)
         if place is not None

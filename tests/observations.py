@@ -117,8 +117,7 @@ def write_batch(directory: Path, name: str, visits: Iterable[Visit]) -> None:
     }
     named |= {visit.refers_to for visit in visits if visit.refers_to}
     urls = [describe(url)._asdict() for url in sorted(named)]
-    rows = [visit_row(visit) | {"offset": 100 * number} for number, visit in enumerate(visits)]
-    _write(batch / "visits.parquet", rows, tables.VISITS)
+    _write(batch / "visits.parquet", [visit_row(visit) for visit in visits], tables.VISITS)
     _write(batch / "links.parquet", links, tables.LINKS)
     _write(batch / "urls.parquet", urls, tables.URLS)
     (batch / "batch.json").write_text("{}")

@@ -16,21 +16,21 @@ def searched(directory: Path, batches: dict[str, list[Visit]]) -> list[dict[str,
     recorded: dict[int, tuple[str, int]] = {}
     for name in sorted(batches, reverse=True):
         for number, visit in reversed(list(enumerate(batches[name]))):
-            recorded[visit.visit_id] = (name, 100 * number)
+            recorded[visit.visit_id] = (name, number)
     rows = []
     for page in table(directory, "pages"):
         content = page["content_visit_id"]
         if content is None:
             continue
         for visit_id in dict.fromkeys([content, page["visit_id"]]):
-            batch, offset = recorded[visit_id]
+            batch, row = recorded[visit_id]
             rows.append(
                 {
                     "url_id": page["url_id"],
                     "visit_id": visit_id,
                     "is_content": visit_id == content,
                     "batch": batch,
-                    "offset": offset,
+                    "row": row,
                 }
             )
     return rows
@@ -62,7 +62,7 @@ def test_a_visit_in_several_batches_has_the_first_place_of_the_first_name(tmp_pa
     for name in names:
         write_batch(tmp_path, name, [other, visit, visit])
         build_tables(tmp_path)
-    assert {(row["batch"], row["offset"]) for row in places(tmp_path)} == {
+    assert {(row["batch"], row["row"]) for row in places(tmp_path)} == {
         ("batch-0", 0),
-        ("batch-0", 100),
+        ("batch-0", 1),
     }

@@ -119,7 +119,7 @@ def _hops(call: ProofCall, link: PairLink) -> Iterator[Hop]:
 def _read(call: ProofCall, place: Place) -> Evidence:
     settings = call.resources.settings
     try:
-        known = recorded(call.resources.layout, place.batch, place.offset)
+        known = recorded(call.resources.layout, place.batch, place.row)
         return read_record(known, settings.drop_parameters)
     except RecordGoneError as error:
         raise ApiError(410, str(error)) from error

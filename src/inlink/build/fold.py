@@ -155,9 +155,9 @@ class _Inputs:
         return self._work.read(self._files(name, self._plan.batches), _BATCH[name])
 
     def recorded(self, *, every: bool) -> ir.Table:
-        """The visits of all batches, or of new ones, with the name of their ``batch``."""
+        """The visits of all batches, or of new ones, with their ``batch`` and ``row`` in it."""
         batches = self._plan.batches if every else self._plan.new_batches
-        return self._work.read_named(self._files("visits", batches), tables.VISITS, "batch")
+        return self._work.read_placed(self._files("visits", batches), tables.VISITS)
 
     def _tables(self, name: str, generation: int | None) -> list[Path]:
         if generation is None:

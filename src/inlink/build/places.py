@@ -1,9 +1,9 @@
-"""Where the records of a page's visits lie: what its links can be proved by (table ``places``).
+"""Where the visits of a page are told: what its links can be proved by (table ``places``).
 
 In: the pages of this generation, the visits of batches, and the places of the previous generation.
-Out: for each page that ever had content, the record of that content, and that of its last visit
-where this is another one. A visit that several crawl files tell of has the first place among them,
-by the names of their batches.
+Out: for each page that ever had content, the place in the batches of the visit that had it, and
+that of its last visit where this is another one. A visit that several batches have has the first
+place among them, by the names of the batches.
 """
 
 import ibis
@@ -14,16 +14,16 @@ from inlink.store import tables
 
 
 def fold_places(pages: ir.Table, visits: ir.Table, previous: ir.Table) -> ir.Table:
-    """The table ``places``; *visits* have the column ``batch``, the name of their batch."""
+    """The table ``places``; *visits* say in which ``batch`` they stand, and in which ``row``."""
     wanted = _wanted(pages)
-    columns = ("visit_id", "batch", "offset")
+    columns = ("visit_id", "batch", "row")
     told = ibis.union(visits.select(*columns), previous.select(*columns))
     first = (
         told.semi_join(wanted, "visit_id")
         .group_by("visit_id", "batch")
-        .agg(offset=_.offset.min())
+        .agg(row=_.row.min())
         .group_by("visit_id")
-        .agg(offset=_.offset.argmin(_.batch), batch=_.batch.min())
+        .agg(row=_.row.argmin(_.batch), batch=_.batch.min())
     )
     return wanted.inner_join(first, "visit_id").select(*tables.PLACES.names)
 

@@ -1,17 +1,19 @@
 """One record of a crawl file, read on demand from where a batch says that it lies.
 
-In: a batch and an offset. Out: the record, and its bytes. The crawl file is not read again as a
-whole: that it has the size that the batch knows, and there a record of the same URL and time, is
-what tells that it is still the file that the index was made from.
+In: a batch and the row of a visit. Out: the record, and its bytes. The crawl file is not read again
+as a whole: that it has the size that the batch knows, and there a record of the same URL and time,
+is what tells that it is still the file that the index was made from.
 """
 
 import io
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
+from pathlib import Path
 
 import fsspec
 import msgspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
@@ -45,9 +47,9 @@ class Recorded(msgspec.Struct, frozen=True):
     """Address of the crawl file, as it was ingested."""
     file_size: int
     offset: int
-    url_ids: tuple[int, ...]
-    times: tuple[int, ...]
-    """Of the visits that have this offset, usually one: URLs and microseconds since 1970."""
+    url_id: int
+    time: int
+    """Microseconds since 1970."""
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -60,8 +62,8 @@ class Evidence(msgspec.Struct, frozen=True):
     """The record as it stands in the file, less compression."""
 
 
-def recorded(layout: Layout, batch: str, offset: int) -> Recorded:
-    """What *batch* knows of the record at *offset*.
+def recorded(layout: Layout, batch: str, row: int) -> Recorded:
+    """What *batch* knows of the record of a visit, which is that *row* of its table.
 
     Raises:
         RecordGoneError: the batch is not there any more.
@@ -70,14 +72,21 @@ def recorded(layout: Layout, batch: str, offset: int) -> Recorded:
     if not (directory / DESCRIPTION).exists():
         raise RecordGoneError(f"The batch {batch} is no longer in the data directory.")
     known = read_batch(directory)
-    visits = pq.read_table(
-        directory / "visits.parquet",
-        columns=["url_id", "visited_at"],
-        filters=[("offset", "==", offset)],
+    visit = _row(directory / "visits.parquet", row, ["offset", "url_id", "visited_at"])
+    return Recorded(
+        known.source.url, known.size, visit["offset"], visit["url_id"], visit["visited_at"]
     )
-    times = [int(time.value) for time in visits.column("visited_at")]
-    urls: list[int] = visits.column("url_id").to_pylist()  # type: ignore[assignment]
-    return Recorded(known.source.url, known.size, offset, tuple(urls), tuple(times))
+
+
+def _row(path: Path, row: int, columns: list[str]) -> dict[str, int]:
+    """Some columns of one row of a Parquet file, of which only the group that has it is read."""
+    with pq.ParquetFile(path) as file:
+        group = 0
+        while row >= (rows := file.metadata.row_group(group).num_rows):
+            row -= rows
+            group += 1
+        found = file.read_row_group(group, columns=columns).slice(row, 1)
+    return {name: found.column(name).cast(pa.int64())[0].as_py() for name in columns}
 
 
 def read_record(place: Recorded, drop_parameters: tuple[str, ...] = ()) -> Evidence:
@@ -119,8 +128,7 @@ def capture_from(record: Record) -> Capture | None:
 
 def _is_told(capture: Capture, place: Recorded, drop_parameters: tuple[str, ...]) -> bool:
     url = canonical_url(capture.uri, drop_parameters=drop_parameters)
-    visits = zip(place.url_ids, place.times, strict=True)
-    return url is not None and (text_id(url), capture.time) in visits
+    return url is not None and (text_id(url), capture.time) == (place.url_id, place.time)
 
 
 def records_at(file: BinaryFile, offset: int) -> Iterator[tuple[Record, bytes]]:

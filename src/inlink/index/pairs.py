@@ -1,7 +1,7 @@
-"""One page and one URL: the backlinks from the one to the other, and the records of a page.
+"""One page and one URL: the backlinks from the one to the other, and the visits of a page.
 
-In: partitions, and the rows of a target and of a page in them. Out: backlinks, and places in
-batches where evidence for them is to be read.
+In: partitions, and the rows of a target and of a page in them. Out: backlinks, and the places in
+batches that say where evidence for them is to be read.
 """
 
 import datetime as dt
@@ -29,14 +29,14 @@ class PairLink(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a record lies: an offset in the crawl file that a batch was read from."""
+    """Where a visit is told: the row of the visits of a batch."""
 
     batch: str
-    offset: int
+    row: int
 
 
 class PagePlaces(NamedTuple):
-    """The records of a page: of its last content, and of its last visit if that is another one."""
+    """The visits of a page: that of its last content, and the last one if that is another."""
 
     content: Place
     last: Place | None
@@ -73,12 +73,12 @@ def _link(partition: Partition, links: Links | Lost, row: int) -> PairLink:
     )
 
 
-def page_places(partition: Partition, url_id: int) -> PagePlaces | None:
-    """Where the records of a page lie; None if it never had content."""
+def page_places(partition: Partition, page: slice) -> PagePlaces | None:
+    """Where the visits of a page, one of the targets, are told; None if it never had content."""
     places = partition.places
-    start, stop = np.searchsorted(places.url_id, [url_id, url_id + 1]).tolist()
+    start, stop = np.searchsorted(places.target, [page.start, page.stop]).tolist()
     found = [
-        Place(partition.batch_names.get(int(places.batch[row])), int(places.offset[row]))
-        for row in range(start, stop)
+        Place(partition.batch_names.get(int(places.batch[place])), int(places.row[place]))
+        for place in range(start, stop)
     ]
     return PagePlaces(found[0], found[1] if len(found) > 1 else None) if found else None

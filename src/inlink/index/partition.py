@@ -121,11 +121,11 @@ class PastDomainRanks:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Records of pages of the partition's own domains, by page; its content before the rest."""
+    """Visits of targets that are pages, by target; that of its content before the last one."""
 
-    url_id: Int64
+    target: Int32
     batch: Int32
-    offset: Int64
+    row: Int32
 
 
 class LinkTexts(NamedTuple):

@@ -44,11 +44,14 @@ join numbered using (url_id)
 join place using (domain_id)
 left join ranks using (url_id)
 left join domain_ranks using (domain_id)
-left join (select target_id as url_id from links union select url_id from past_ranks) as known
-    using (url_id)
+left join (
+    select target_id as url_id from links
+    union select url_id from past_ranks
+    union select url_id from places
+) as known using (url_id)
 order by partition
 """
-# A URL that has neither rank nor links, now or in the past, is answered like an unknown one.
+# A URL without rank, links and content, now and in the past, is answered like an unknown one.
 # The path of a home page ends at once, and so at the space behind it in the sort key.
 
 STRETCH = f"""
@@ -133,7 +136,7 @@ where partition = getvariable('partition')
 
 PLACED = """
 create or replace temp table placed as
-select places.url_id, is_content, batch, "offset"
+select position, is_content, batch, places.row
 from places join address using (url_id)
 where partition = getvariable('partition')
 """
@@ -185,9 +188,9 @@ order by row, until
 """
 
 PLACE_COLUMNS = """
-select url_id, batch_name.row::integer as batch, "offset"
+select position, batch_name.row::integer as batch, placed.row
 from placed join batch_name using (batch)
-order by url_id, is_content desc
+order by position, is_content desc
 """
 
 _OF_LINK = f"""

@@ -45,7 +45,7 @@ from inlink.index.rows import (
     Summary,
 )
 from inlink.index.segments import IMAGE, NOFOLLOW
-from inlink.urls.canonical import path_start, split_origin, text_id
+from inlink.urls.canonical import path_start, sort_key, split_origin, text_id
 from inlink.urls.domains import icann_domain
 from inlink.urls.targets import Target
 
@@ -267,10 +267,11 @@ class Reader:
         return pairs.links_between(partition, targets, pages)
 
     def page_places(self, url: str) -> pairs.PagePlaces | None:
-        """Where the records of the page *url* (canonical) lie; None if it never had content."""
+        """Where the visits of the page *url* (canonical) are told; None: it never had content."""
         domain = icann_domain(split_origin(url[: path_start(url)]).host)
-        number = text_id(domain) % len(self._partitions)
-        return pairs.page_places(self._partitions[number], text_id(url))
+        partition = self._partitions[text_id(domain) % len(self._partitions)]
+        key = sort_key(url)
+        return pairs.page_places(partition, partition.target_rows(key, f"{key} "))
 
     def _partition(self, target: Target) -> Partition:
         return self._partitions[text_id(target.partition_domain) % len(self._partitions)]

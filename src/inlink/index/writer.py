@@ -154,15 +154,13 @@ def _write_partition(
         for file, table, column in names
     }
     domains, past_domain_ranks = _write_domains(database, directory)
-    places = _numbers(database, queries.PLACE_COLUMNS)
-    write_columns(directory / "places.arrow", places)
     step()
     link_targets = _write_links(database, directory / "links.arrow", queries.LINK_COLUMNS, pages)
     step()
     lost_targets = _write_links(database, directory / "lost.arrow", queries.LOST_COLUMNS, pages)
     step()
     ends = {"links_end": link_targets, "lost_end": lost_targets}
-    targets, past_ranks = _write_targets(database, directory, ends)
+    targets, past_ranks, places = _write_targets(database, directory, ends)
     step()
     summaries = write_summaries(database, directory, summary_links)
     step()
@@ -177,7 +175,7 @@ def _write_partition(
         domains=domains,
         past_ranks=past_ranks,
         past_domain_ranks=past_domain_ranks,
-        places=len(places["url_id"]),
+        places=places,
         summaries=summaries,
         **texts,
     )
@@ -250,8 +248,8 @@ def _write_links(
 
 def _write_targets(
     database: duckdb.DuckDBPyConnection, directory: Path, links: dict[str, Column]
-) -> tuple[int, int]:
-    """Write the targets, and their past ranks; how many there are of each.
+) -> tuple[int, int, int]:
+    """Write the targets, their past ranks and places; how many there are of each.
 
     *links*: the positions of the targets of links, sorted, by the column that says where they end.
     """
@@ -263,9 +261,12 @@ def _write_targets(
     past = _numbers(database, queries.PAST_RANK_COLUMNS)
     rows = np.searchsorted(positions, past.pop("position")).astype(np.int32)
     write_columns(directory / "past_ranks.arrow", {"target": rows, **past})
+    places = _numbers(database, queries.PLACE_COLUMNS)
+    placed = np.searchsorted(positions, places.pop("position")).astype(np.int32)
+    write_columns(directory / "places.arrow", {"target": placed, **places})
     path = directory / "target_keys.arrow"
     count = _write_strings(database, path, "target", "position", "sort_key", sorted_by_key=True)
-    return count, len(rows)
+    return count, len(rows), len(placed)
 
 
 def _numbers(database: duckdb.DuckDBPyConnection, query: str) -> dict[str, Column]:

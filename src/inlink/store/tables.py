@@ -126,7 +126,7 @@ PLACES = pa.schema(
         ("visit_id", pa.int64()),
         ("is_content", pa.bool_()),
         ("batch", pa.string()),
-        ("offset", pa.int64()),
+        ("row", pa.int32()),
     )
 )
 

@@ -120,8 +120,10 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("path", RESULTS)
-def test_the_page_is_fetched_and_judged_by_the_rules_of_the_index(web: Web, path: str) -> None:
-    found = check(f"{web.root}{path}", "HTTPS://shop.example", Settings(**SETTINGS))
+def test_the_page_is_fetched_and_judged_by_the_rules_of_the_index(
+    web: Web, path: str, tmp_path: Path
+) -> None:
+    found = check(f"{web.root}{path}", "HTTPS://shop.example", Settings(**SETTINGS), tmp_path)
     told = (found.result, found.outcome, found.status, found.failure, len(found.occurrences))
     assert told == RESULTS[path]
     assert (found.url_from, found.url_to) == (f"{web.root}{path}", SHOP)

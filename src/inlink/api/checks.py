@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from tempfile import TemporaryDirectory
 
 import msgspec
 
@@ -54,8 +55,13 @@ class Checks:
         Raises:
             ChecksBusyError, CheckTimeoutError, CheckFailedError: see there.
         """
-        question = Question(str(self._layout.root.absolute()), url_from, url_to)
-        with self._turn(), self._process() as process:
+        with self._turn(), TemporaryDirectory(prefix="inlink-verify-") as folder:
+            data = str(self._layout.root.absolute())
+            seconds = int(self.longest + _SLACK)
+            return self._answer(Question(data, folder, seconds, url_from, url_to))
+
+    def _answer(self, question: Question) -> Check:
+        with self._process() as process:
             try:
                 answer, said = process.communicate(msgspec.json.encode(question), self.longest)
             except subprocess.TimeoutExpired:

@@ -1,6 +1,8 @@
 """``inlink verify``: is the link there now?"""
 
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 import msgspec
@@ -26,7 +28,8 @@ def verify(layout: Layout, url_from: str, url_to: str, as_json: bool) -> None:
     The exit code is 0 if it does, 1 if it does not, and 2 if the page could not be checked.
     """
     try:
-        found = check(url_from, url_to, settings.load(layout.root))
+        with TemporaryDirectory(prefix="inlink-verify-") as folder:
+            found = check(url_from, url_to, settings.load(layout.root), Path(folder))
     except (CheckError, CrawlError, settings.SettingsError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(EXIT_CODES["not_checked"])

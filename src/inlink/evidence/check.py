@@ -1,14 +1,14 @@
 """The live check: fetch the page now, by the crawler and its policy, and look for the link.
 
 In: the URLs of a page and of a link. Out: whether the link is there. The page goes the way of every
-other: the crawler writes WARC, the extractor reads it. The WARC file is then thrown away.
+other: the crawler writes WARC, the extractor reads it.
 
 As a program (``main``), the question is read from stdin and answered on stdout, as JSON, so that a
-server can have checks made by processes that it can end.
+server can have checks made by processes that it can end. One whose server died ends by itself.
 """
 
+import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,21 +36,20 @@ class CheckError(ValueError):
     """The check cannot be made; the message says why, and what would be right."""
 
 
-def check(url_from: str, url_to: str, settings: Settings) -> Check:
-    """Fetch *url_from* now and look for a link to *url_to*.
+def check(url_from: str, url_to: str, settings: Settings, folder: Path) -> Check:
+    """Fetch *url_from* now, into *folder*, and look for a link to *url_to*.
 
     Raises:
         CheckError: one of the two is no http or https URL, or nothing was fetched.
         CrawlError: the settings do not let the crawler go there.
     """
     page, target = _checked(url_from, settings), _checked(url_to, settings)
-    with tempfile.TemporaryDirectory(prefix="inlink-verify-") as folder:
-        spec = CrawlSpec(name="check", seeds=(page,), max_pages=1, depth=0)
-        summary = crawl(spec, Layout(Path(folder)), settings)
-        for capture in _captures(summary.files):
-            finding = find_link(capture, target, settings)
-            if finding is not None and canonical_url(capture.uri) == page:
-                return _told(page, target, capture, finding)
+    spec = CrawlSpec(name="check", seeds=(page,), max_pages=1, depth=0)
+    summary = crawl(spec, Layout(folder), settings)
+    for capture in _captures(summary.files):
+        finding = find_link(capture, target, settings)
+        if finding is not None and canonical_url(capture.uri) == page:
+            return _told(page, target, capture, finding)
     raise CheckError(f"{page} was not fetched: {dict(summary.outcomes)}.")
 
 
@@ -91,7 +90,7 @@ def _told(page: str, target: str, capture: Capture, finding: Finding) -> Check:
 def main() -> None:
     """Answer the question on stdin."""
     question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
+    signal.alarm(question.seconds)
     settings = store_settings.load(Path(question.data))
-    sys.stdout.buffer.write(
-        msgspec.json.encode(check(question.url_from, question.url_to, settings))
-    )
+    found = check(question.url_from, question.url_to, settings, Path(question.folder))
+    sys.stdout.buffer.write(msgspec.json.encode(found))

@@ -23,8 +23,14 @@ Resolve = Callable[[str], Awaitable[list[str]]]
 
 _KEPT_SECONDS = 300.0
 _KEPT_NAMES = 10_000
-_METADATA = frozenset((ipaddress.ip_address("168.63.129.16"),))
-"""Azure's, in a public block; those of other clouds are link-local or private."""
+_ALSO_FORBIDDEN = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "168.63.129.16/32",  # Azure's metadata, in a public block
+        "192.0.0.0/24",  # for protocols; Oracle's metadata. Python counts it as global
+        "64:ff9b:1::/48",  # NAT64 within one network (RFC 8215); the same
+    )
+)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _COMPATIBLE = ipaddress.ip_network("::/96")
 _LOCAL_NAMES = (".localhost", ".local", ".internal", ".home.arpa")
@@ -35,7 +41,8 @@ def is_public(address: Address) -> bool:
     """Whether *address* is one that everybody on the Internet reaches."""
     if isinstance(address, ipaddress.IPv6Address) and (inner := _carried(address)) is not None:
         return is_public(inner)
-    return address.is_global and not address.is_multicast and address not in _METADATA
+    forbidden = any(address in network for network in _ALSO_FORBIDDEN)
+    return address.is_global and not address.is_multicast and not forbidden
 
 
 def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:

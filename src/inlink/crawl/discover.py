@@ -31,8 +31,8 @@ class Found(NamedTuple):
     is_redirect: bool
 
 
-def links_of(fetched: Fetched, settings: Settings) -> Iterator[Found]:
-    """What to follow from *fetched*, in the order of the page."""
+def links_of(fetched: Fetched, settings: Settings) -> list[Found]:
+    """What to follow from *fetched*, each URL once, in the order of the page."""
     book = UrlBook(settings.drop_parameters)
     problems = Problems()
     capture = Capture(
@@ -46,12 +46,14 @@ def links_of(fetched: Fetched, settings: Settings) -> Iterator[Found]:
     )
     observation = Observer("", settings.robot_name, book, problems).observe(capture)
     if observation is None:
-        return
+        return []
     urls = {row.url_id: row.url for row in book.new}
-    for link in observation.links:
-        redirect = link.element == "location"
-        if redirect or (fetched.status == 200 and not link.nofollow):
-            yield Found(urls[link.target_id], redirect)
+    found = (
+        Found(urls[link.target_id], link.element == "location")
+        for link in observation.links
+        if link.element == "location" or (fetched.status == 200 and not link.nofollow)
+    )
+    return list(dict.fromkeys(found))
 
 
 class SitemapUrl(NamedTuple):

@@ -38,6 +38,8 @@ from inlink.extract.http import Fields
 
 HOSTS_AT_ONCE = 1000
 """How many hosts are asked, or wait for their turn, at the same time."""
+TRANSFERS_AT_ONCE = 200
+"""How many of them are asked: with more, answers would wait for us until they seem late."""
 LAST_SECONDS = 5.0
 """How long fetches that are under way may go on when the crawl is told to stop."""
 TICK = 1.0
@@ -51,6 +53,7 @@ _SETTINGS: dict[str, Any] = {
     "DOWNLOAD_HANDLERS": {"http": _HANDLER, "https": _HANDLER},
     "CONCURRENT_REQUESTS": HOSTS_AT_ONCE,
     "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
+    "CONCURRENT_ITEMS": 1,  # as many tasks of asyncio are made for each answer
     "DOWNLOAD_DELAY": 0,
     "DOWNLOADER_MIDDLEWARES_BASE": {},
     "SPIDER_MIDDLEWARES_BASE": {},
@@ -69,6 +72,7 @@ class Spider(scrapy.Spider):
         self.course = course
         self.frontier = frontier
         self.fetcher = fetcher
+        self.transfers = asyncio.Semaphore(TRANSFERS_AT_ONCE)
         self.under_way: set[asyncio.Task[Result]] = set()
         self.stopping = asyncio.Event()
         self.error: Exception | None = None
@@ -151,10 +155,9 @@ class Handler(BaseDownloadHandler):
         task = asyncio.ensure_future(_fetch(spider, request.meta["queued"]))
         spider.under_way.add(task)
         task.add_done_callback(spider.under_way.discard)
-        try:
+        result = None
+        with spider.failing(), contextlib.suppress(asyncio.CancelledError):
             result = await task
-        except asyncio.CancelledError:
-            result = None
         request.meta["result"] = result
         return Response(request.url, body=getattr(result, "body", b""))
 
@@ -168,10 +171,11 @@ async def _fetch(spider: Spider, queued: Queued) -> Result:
         async with asyncio.timeout(max(wait, 0)):
             await spider.stopping.wait()
             raise asyncio.CancelledError
-    try:
-        return await spider.fetcher.get(queued.task.url, _conditions(queued.task.known))
-    except FetchError as error:
-        return error
+    async with spider.transfers:
+        try:
+            return await spider.fetcher.get(queued.task.url, _conditions(queued.task.known))
+        except FetchError as error:
+            return error
 
 
 def _conditions(known: PlanEntry | None) -> Fields:

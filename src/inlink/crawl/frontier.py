@@ -208,6 +208,12 @@ class Frontier:
             (ready_at, host),
         )
 
+    def wake(self, host: str, ready_at: float) -> None:
+        """Leave *host* in peace until then and no longer."""
+        self._db.execute(
+            "UPDATE hosts SET ready_at = min(ready_at, ?) WHERE host = ?", (ready_at, host)
+        )
+
     def finish(self, queued: Queued) -> None:
         """Take a task that is done out of its queue."""
         self.queued -= 1

@@ -29,10 +29,12 @@ _VALUES = re.compile(r"=[^&]*")
 
 
 def is_trap(url: str) -> bool:
-    """Whether *url* has the look of one that was made by following itself."""
+    """Whether *url* has the look of one that was made by following itself, or of a login."""
     if len(url) > MAX_LENGTH:
         return True
     parts = urlsplit(url)
+    if "@" in parts.netloc:
+        return True
     segments = [segment for segment in parts.path.split("/") if segment]
     if len(segments) > MAX_SEGMENTS or parts.query.count("&") >= MAX_PARAMETERS:
         return True

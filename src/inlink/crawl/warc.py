@@ -21,9 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from warcio.recordloader import ArcWarcRecord
-from warcio.statusandheaders import StatusAndHeaders
-from warcio.warcwriter import WARCWriter
+from fastwarc.stream_io import GzipWriter
+from fastwarc.warc import WarcRecord, WarcRecordType
 
 from inlink.crawl.errors import FetchError
 from inlink.crawl.fetch import Fetched
@@ -33,6 +32,14 @@ ROTATE_BYTES = 1_000_000_000
 """From what size the next file is begun."""
 
 _OPEN = ".open"
+_LEVEL = 6  # of gzip; most bodies come compressed
+_KINDS = {
+    "warcinfo": WarcRecordType.warcinfo,
+    "response": WarcRecordType.response,
+    "revisit": WarcRecordType.revisit,
+    "request": WarcRecordType.request,
+    "metadata": WarcRecordType.metadata,
+}
 _READ = 1 << 20
 _HTTP = "application/http; msgtype="
 _FIELDS = "application/warc-fields"
@@ -185,12 +192,16 @@ def _sha1(data: bytes) -> str:
 
 
 def _record(headers: Headers, content_type: str, block: bytes) -> bytes:
-    """One record by warcio, which leaves a block alone that it was not told to be HTTP."""
+    record = WarcRecord()
+    record.init_headers(_KINDS[dict(headers)["WARC-Type"]])
+    for name, value in headers:
+        record.headers[name] = value
+    record.headers["WARC-Block-Digest"] = _sha1(block)
+    record.headers["Content-Type"] = content_type
+    record.set_bytes_content(block)
     out = io.BytesIO()
-    fields = StatusAndHeaders("", [*headers, ("WARC-Block-Digest", _sha1(block))], "WARC/1.1")
-    kind = dict(headers)["WARC-Type"]
-    record = ArcWarcRecord("warc", kind, fields, io.BytesIO(block), None, content_type, len(block))
-    WARCWriter(out).write_record(record)
+    with GzipWriter(out, compression_level=_LEVEL) as member:
+        record.write(member)
     return out.getvalue()
 
 

@@ -1,0 +1,134 @@
+"""A forward proxy on loopback that is every host of a web itself, and keeps a log.
+
+http comes as requests with an absolute URL, https by CONNECT; for that the hosts have certificates
+of a CA that is made for the run.
+"""
+
+import asyncio
+import contextlib
+import ssl
+import threading
+import time
+from asyncio import StreamReader, StreamWriter
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import trustme
+
+from tests.crawl_web.answers import Answer, reply
+
+
+@dataclass(frozen=True)
+class Request:
+    """One line of the log; times are those of the server's clock, seconds."""
+
+    url: str
+    method: str
+    headers: dict[str, str]
+    begin: float
+    end: float
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def is_robots(self) -> bool:
+        return urlsplit(self.url).path == "/robots.txt"
+
+
+Web = Callable[[str, dict[str, str]], Answer | None]
+"""What is done with a request for a URL with such header fields; None: 404."""
+
+
+class Server:
+    """The proxy; *web* may be changed between two crawls."""
+
+    def __init__(self, web: Web, ca: trustme.CA, untrusted: frozenset[str] = frozenset()) -> None:
+        self.web = web
+        self.log: list[Request] = []
+        self.address = ""
+        self._ca = ca
+        self._untrusted = untrusted
+        self._contexts: dict[str, ssl.SSLContext] = {}
+
+    async def answer(self, reader: StreamReader, writer: StreamWriter) -> None:
+        """One connection, with one request."""
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+            await self._answer(reader, writer)
+        writer.close()
+
+    async def _answer(self, reader: StreamReader, writer: StreamWriter) -> None:
+        method, target, headers = await _request(reader)
+        if method == "CONNECT":
+            writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
+            await writer.start_tls(self._context(target.partition(":")[0]))
+            method, path, headers = await _request(reader)
+            target = f"https://{headers['host']}{path}"
+        begin = time.time()
+        try:
+            await _until_gone(reader, (self.web(target, headers) or reply(404, {}))(writer))
+        finally:
+            self.log.append(Request(target, method, headers, begin, time.time()))
+
+    def _context(self, host: str) -> ssl.SSLContext:
+        if host not in self._contexts:
+            ca = trustme.CA() if host in self._untrusted else self._ca
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            ca.issue_cert(host).configure_cert(context)
+            self._contexts[host] = context
+        return self._contexts[host]
+
+
+async def _until_gone(reader: StreamReader, answer: Coroutine[Any, Any, None]) -> None:
+    """Give the answer, as long as the other side is there."""
+    gone = asyncio.ensure_future(reader.read())
+    answering = asyncio.ensure_future(answer)
+    await asyncio.wait({gone, answering}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (gone, answering):
+        task.cancel()
+    await asyncio.gather(gone, answering, return_exceptions=True)
+
+
+async def _request(reader: StreamReader) -> tuple[str, str, dict[str, str]]:
+    text = (await reader.readuntil(b"\r\n\r\n")).decode()
+    line, *lines = text.split("\r\n")
+    method, target, _ = line.split(" ")
+    pairs = (field.partition(":") for field in lines if field)
+    return method, target, {name.lower(): value.strip() for name, _, value in pairs}
+
+
+@contextlib.contextmanager
+def serving(server: Server) -> Iterator[Server]:
+    """Run it in a thread, at an address that is free."""
+    loop = asyncio.new_event_loop()
+    started = threading.Event()
+    thread = threading.Thread(target=_serve, args=(loop, server, started))
+    thread.start()
+    started.wait()
+    try:
+        yield server
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+
+def _serve(loop: asyncio.AbstractEventLoop, server: Server, started: threading.Event) -> None:
+    asyncio.set_event_loop(loop)
+    listening = loop.run_until_complete(asyncio.start_server(server.answer, "127.0.0.1", 0))
+    server.address = "http://{}:{}".format(*listening.sockets[0].getsockname())
+    started.set()
+    loop.run_forever()
+    listening.close()
+    loop.run_until_complete(asyncio.sleep(0.1))
+    loop.close()
+
+
+def ca_file(ca: trustme.CA, directory: Path) -> Path:
+    """Where the certificate of *ca* is written, for OpenSSL's ``SSL_CERT_FILE``."""
+    path = directory / "ca.pem"
+    ca.cert_pem.write_to_path(str(path))
+    return path

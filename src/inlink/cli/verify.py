@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from inlink.cli.options import data_option
-from inlink.crawl.spec import CrawlError
+from inlink.crawl.errors import CrawlError
 from inlink.evidence.check import CheckError, check
 from inlink.evidence.rows import Check, Occurrence
 from inlink.store import settings

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from inlink.crawl.errors import CrawlError
 from inlink.crawl.job import crawl
 from inlink.crawl.spec import CrawlSpec
 from inlink.evidence.finding import Finding, find_link
@@ -92,5 +93,8 @@ def main() -> None:
     question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
     signal.alarm(question.seconds)
     settings = store_settings.load(Path(question.data))
-    found = check(question.url_from, question.url_to, settings, Path(question.folder))
+    try:
+        found = check(question.url_from, question.url_to, settings, Path(question.folder))
+    except (CheckError, CrawlError) as error:
+        sys.exit(str(error))
     sys.stdout.buffer.write(msgspec.json.encode(found))

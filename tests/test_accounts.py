@@ -415,7 +415,7 @@ def test_the_command_line_limits(tmp_path: Path) -> None:
     assert after("limit", "x", "--units", "7", "--rate", "7/h")[2:5] == ["7", "7/h", "1"]
     assert after("limit", "1", "--burst", "3")[2:5] == ["7", "7/h", "3"]
     assert after("limit", "x", "--expires", "2026-01-01") == [
-        *("expired", "x", "7", "7/h", "3", "2026-01-01")
+        *("expired", "x", "7", "7/h", "3", "2026-01-01", "no verify")
     ]
     free = ("--units", "unlimited", "--rate", "unlimited", "--expires", "never")
     assert after("limit", "x", *free) == ["enabled", "x", *["unlimited"] * 3, "never"]

@@ -1,12 +1,10 @@
 """Live checks for a server: each in a process of its own, few at once, and none for too long.
 
 In: the URLs of a backlink. Out: what `inlink.evidence.check` found. A crawler lives in a process of
-its own; one that takes too long is ended with all that it started.
+its own; one that takes too long is ended.
 """
 
 import contextlib
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -74,7 +72,7 @@ class Checks:
         """End the checks under way."""
         self._closed = True
         for process in list(self._running):
-            _end(process)
+            process.kill()
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
@@ -89,18 +87,12 @@ class Checks:
     def _process(self) -> Iterator["subprocess.Popen[bytes]"]:
         pipe = subprocess.PIPE
         command = [sys.executable, "-P", "-c", _PROGRAM]
-        with subprocess.Popen(  # noqa: S603
+        with subprocess.Popen(  # noqa: S603  # Ctrl-C does not reach its group
             command, stdin=pipe, stdout=pipe, stderr=pipe, process_group=0
         ) as process:
             self._running.add(process)
             try:
                 yield process
             finally:
-                _end(process)
+                process.kill()
                 self._running.discard(process)
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End a process and all that it started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)

@@ -140,7 +140,7 @@ def crawled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crawled]:
     data = tmp_path_factory.mktemp("evidence")
     layout = Layout(data / "data")
     first, second = first_crawl(), second_crawl()
-    files = [data / name for name in ("first.warc.gz", "second.warc.gz", "third.wat.gz")]
+    files = [data / name for name in ("the first é.warc.gz", "second.warc.gz", "third.wat.gz")]
     first.crawl.write(files[0])
     second.crawl.write(files[1])
     wat = json.dumps(WAT).encode()
@@ -168,7 +168,7 @@ def test_a_live_link_is_proved_by_the_record_of_its_page(crawled: Crawled) -> No
     (record,) = found["records"]
     identity = record.pop("id")
     assert record == {
-        "file": crawled.first.as_uri(),
+        "file": f"file://{crawled.first}",
         "offset": crawled.begin["https://post.example/1"],
         "type": "response",
         "url": "https://post.example/1",
@@ -182,7 +182,7 @@ def test_a_live_link_is_proved_by_the_record_of_its_page(crawled: Crawled) -> No
 def test_the_revisit_that_found_it_unchanged_is_told(crawled: Crawled) -> None:
     last = crawled.evidence("https://post.example/1")["last_visit"]
     assert (last["type"], last["date"], last["status"]) == ("revisit", SECOND, None)
-    assert last["file"] == crawled.second.as_uri()
+    assert last["file"] == f"file://{crawled.second}"
     assert last["offset"] == crawled.later["https://post.example/1"]
 
 
@@ -284,7 +284,7 @@ def test_the_record_is_handed_out_as_it_stands(crawled: Crawled) -> None:
     assert answer.content == member
     (record,) = ArchiveIterator(io.BytesIO(answer.content))
     assert record.rec_headers.get_header("WARC-Target-URI") == "https://post.example/1"
-    name = f"first.warc.gz-{offset}.warc"
+    name = f"the_first__.warc.gz-{offset}.warc"
     assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
 
 
@@ -408,7 +408,7 @@ def test_a_crawl_file_that_is_gone_is_told_and_found_again(crawled: Crawled) -> 
     try:
         for answer in (crawled.ask("https://far.example/"), crawled.record("far.example")):
             assert answer.status_code == 410
-            assert "first.warc.gz cannot be read" in answer.json()["error"]["description"]
+            assert "the first é.warc.gz cannot be read" in answer.json()["error"]["description"]
         crawled.first.write_bytes(content[::-1])
         answer = crawled.ask("https://far.example/", output="xml")
         assert answer.status_code == 410

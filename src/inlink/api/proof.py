@@ -5,6 +5,7 @@ is looked up first, so nothing is read or fetched for links that it does not kno
 """
 
 import logging
+import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -26,6 +27,8 @@ HOST_PACE = 10.0
 """Seconds from one live check of a host's pages to the next."""
 
 WARC, ARC = "application/warc", "application/x-arc"
+
+_NOT_IN_NAMES = re.compile(r"[^\w.-]", re.ASCII)
 
 logger = logging.getLogger(__name__)
 
@@ -60,9 +63,10 @@ def get_record(call: ProofCall) -> RecordFile:
     """That record itself."""
     (evidence, _), *_ = _proof(call, _known(call))
     is_arc = "warc-type" not in evidence.record.headers
-    name = f"{evidence.recorded.file.rpartition('/')[2]}-{evidence.recorded.offset}"
-    extension = "arc" if is_arc else "warc"
-    return RecordFile(evidence.content, ARC if is_arc else WARC, f"{name}.{extension}")
+    place = evidence.recorded
+    name = _NOT_IN_NAMES.sub("_", place.file.rpartition("/")[2])
+    name = f"{name}-{place.offset}.{'arc' if is_arc else 'warc'}"
+    return RecordFile(evidence.content, ARC if is_arc else WARC, name)
 
 
 def _known(call: ProofCall) -> PairLink:

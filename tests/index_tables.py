@@ -6,6 +6,7 @@ the meaning of a target spelled out on the URL, so that they share nothing with 
 
 import datetime as dt
 import ipaddress
+import zlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -132,6 +133,7 @@ def write_tables(web: Web, generation: Path, shuffle: Random | None = None) -> P
             ],
         ),
         "rank_days": (tables.RANK_DAYS, [{"day": day} for day in web.rank_days]),
+        "places": (tables.PLACES, [row for url in web.pages for row in _place_rows(url)]),
     }
     for name, (schema, rows) in contents.items():
         if shuffle:
@@ -139,6 +141,33 @@ def write_tables(web: Web, generation: Path, shuffle: Random | None = None) -> P
         table = pa.Table.from_pylist(rows, schema=schema)
         pq.write_table(table, directory / f"{name}.parquet", row_group_size=7 if shuffle else None)
     return directory
+
+
+RecordPlace = tuple[str, int]
+
+
+def places_of(url: str) -> tuple[RecordPlace, RecordPlace | None] | None:
+    """Where the visits of a page are told: of its content, and the last one; of some, neither."""
+    number = zlib.crc32(url.encode()) >> 2
+    if number % 11 == 0:
+        return None
+    last = (f"batch-{number % 7}", number + 1) if number % 3 == 0 else None
+    return (f"batch-{number % 5}", number), last
+
+
+def _place_rows(url: str) -> list[dict[str, object]]:
+    content, last = places_of(url) or (None, None)
+    return [
+        {
+            "url_id": url_id(url),
+            "visit_id": place[1],
+            "is_content": place is content,
+            "batch": place[0],
+            "row": place[1],
+        }
+        for place in (content, last)
+        if place is not None
+    ]
 
 
 def _url_row(url: str) -> dict[str, object]:

@@ -78,6 +78,7 @@ def write_generation(
         "redirects": ([], tables.REDIRECTS),
         "graph": ([], tables.GRAPH),
         "referrals": ([], tables.REFERRALS),
+        "places": ([], tables.PLACES),
         "ranks": (
             [
                 {"url_id": text_id(url), "pagerank": 0.0, "inlink_rank": rank}

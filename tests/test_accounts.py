@@ -406,13 +406,16 @@ def test_the_command_line_limits(tmp_path: Path) -> None:
 
     limits = ("--units", "100", "--rate", "90/m", "--expires", "9999-12-31")
     assert after("create", "--name", "x", *limits) == [
-        *("enabled", "x", "100", "90/m", "2", "9999-12-31")
+        *("enabled", "x", "100", "90/m", "2", "9999-12-31", "no verify")
     ]
+    assert after("limit", "x", "--verify", "on")[-1] == "verify"
+    assert after("limit", "x", "--burst", "2")[-1] == "verify"
+    assert after("limit", "x", "--verify", "off")[-1] == "no verify"
     assert after("top-up", "x", "5")[2] == "105"
     assert after("limit", "x", "--units", "7", "--rate", "7/h")[2:5] == ["7", "7/h", "1"]
     assert after("limit", "1", "--burst", "3")[2:5] == ["7", "7/h", "3"]
     assert after("limit", "x", "--expires", "2026-01-01") == [
-        *("expired", "x", "7", "7/h", "3", "2026-01-01")
+        *("expired", "x", "7", "7/h", "3", "2026-01-01", "no verify")
     ]
     free = ("--units", "unlimited", "--rate", "unlimited", "--expires", "never")
     assert after("limit", "x", *free) == ["enabled", "x", *["unlimited"] * 3, "never"]

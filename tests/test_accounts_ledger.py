@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import Engine, event, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from inlink.accounts.database import KEYS, USAGE, AccountsError, connect
+from inlink.accounts.database import KEYS, PACES, USAGE, AccountsError, connect
 from inlink.accounts.keys import Key, Keys
 from inlink.accounts.ledger import Ledger, post
 from inlink.accounts.limits import RateLimits
@@ -350,6 +350,24 @@ def test_a_key_without_a_rate_does_not_ask_the_database(engine: Engine) -> None:
     event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
     assert RateLimits(engine).take(key) == 0
     assert statements == []
+
+
+def test_paces_of_things_hold_apart_and_are_forgotten(engine: Engine) -> None:
+    limits, other = RateLimits(engine), RateLimits(engine)
+    assert limits.take_pace("host a", 30) == 0
+    assert 29 < other.take_pace("host a", 30) <= 30
+    assert limits.take_pace("host b", 30) == 0
+    waits = [limits.take_pace("key", 30, burst=3) for _ in range(5)]
+    assert waits[:3] == [0, 0, 0]
+    assert 29 < waits[3] <= waits[3] + 1 <= 31
+    assert limits.take_pace("short", 0.05) == 0
+    time.sleep(0.06)
+    assert other.take_pace("short", 0.05) == 0
+    time.sleep(0.06)
+    limits.take_pace("host c", 30)
+    with engine.connect() as connection:
+        kept = connection.scalars(select(PACES.c.subject)).all()
+    assert set(kept) == {"host a", "host b", "host c", "key"}
 
 
 def test_another_rate_begins_with_a_full_burst(engine: Engine) -> None:

@@ -19,6 +19,7 @@ from inlink.accounts.keys import Keys
 from inlink.accounts.ledger import Ledger
 from inlink.accounts.limits import RateLimits
 from inlink.api.call import Resources
+from inlink.api.checks import Checks
 from inlink.api.commands import ROUTES, Command
 from inlink.api.cursor import Cursors
 from inlink.api.generations import Generations
@@ -49,17 +50,17 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, s
     keys = Keys(engine)
     key = keys.create("fuzz")
     ledger = Ledger(engine)
-    resources = Resources(
-        Cursors(layout.secret()), Exports(engine), Settings(drop_parameters=("utm_*",))
-    )
-    yield Service(generations, KeyCache(keys), RateLimits(engine), ledger, resources), key
+    rules = Settings(drop_parameters=("utm_*",))
+    limits, checks = RateLimits(engine), Checks(layout, rules)
+    resources = Resources(Cursors(layout.secret()), Exports(engine), rules, layout, limits, checks)
+    yield Service(generations, KeyCache(keys), limits, ledger, resources), key
     ledger.close()
     generations.close()
     engine.dispose()
 
 
 def check(rendered: Rendered) -> None:
-    assert rendered.status in (200, 400, 406), rendered
+    assert rendered.status in (200, 400, 403, 404, 406), rendered
     if rendered.media_type == "application/xml":
         found = etree.fromstring(rendered.body).find("error")
         assert (found is not None) == (rendered.status != 200)
@@ -75,7 +76,7 @@ values = st.one_of(
 )
 days = st.sampled_from([b"0001-01-01", b"1926-11-25", b"2026-01-01", b"9999-12-31", b"2026-02-30"])
 
-GOOD = {"target": b"shop.example", "task_id": b"0"}
+GOOD = {"target": b"shop.example", "task_id": b"0", "url_to": b"https://shop.example/"}
 """What has to be given, so that the rest is looked at."""
 
 

@@ -203,6 +203,12 @@ def documented() -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield f"{SUCCESSOR}/{later}", v1 or later, ONLY_LATER.get(later) or SPECIFIED[v1]
 
 
+PROOF = {
+    f"/v2/{name.strip('`')}": (methods, price, {"404", "504" if name == "`verify`" else "410"})
+    for name, methods, _, price in table_rows(API, "`/v2/…`")
+}
+"""Methods, price and errors of the commands about one link, by docs/api.md."""
+
 PATHS = {path: (name, parameters) for path, name, parameters in documented()}
 
 
@@ -293,8 +299,29 @@ def test_the_copy_in_the_documentation_is_the_same() -> None:
 
 
 def test_every_command_of_the_documentation_is_there(description: dict[str, Any]) -> None:
-    assert set(description["paths"]) == {*PATHS, "/export/{file}"}
+    assert set(description["paths"]) == {*PATHS, *PROOF, "/export/{file}"}
     assert {v1 for v1, _ in COMMANDS if v1} == set(SPECIFIED)
+
+
+@pytest.mark.parametrize("path", PROOF)
+def test_commands_about_one_link_are_as_documented(description: dict[str, Any], path: str) -> None:
+    methods, price, statuses = PROOF[path]
+    operations = description["paths"][path]
+    assert [method.upper() for method in operations] == methods.split(", ")
+    operation = operations["get"]
+    price = price.replace("1 a", "1 unit a").replace("30 a", "30 units a")
+    assert operation["description"].startswith(f"Costs {price}")
+    taken = {one["name"]: one.get("required", False) for one in operation["parameters"]}
+    assert taken == {"output": False, "url_from": True, "url_to": True}
+    every = {row[0] for row in table_rows(section(API, "Errors"), "status")} - {"244", "404"}
+    assert set(operation["responses"]) - {"200"} == every | statuses
+    content = operation["responses"]["200"]["content"]
+    is_file = path.endswith("/record")
+    assert set(content) == (
+        {"application/warc", "application/x-arc"}
+        if is_file
+        else {"application/json", "application/xml"}
+    )
 
 
 @pytest.mark.parametrize("names", COMMANDS, ids=lambda names: names[0] or names[1])

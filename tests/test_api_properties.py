@@ -26,7 +26,8 @@ from inlink.accounts.keys import Keys
 from inlink.accounts.ledger import Ledger
 from inlink.accounts.limits import RateLimits
 from inlink.api.call import Resources
-from inlink.api.commands import COMMANDS, ROUTES, SUCCESSOR, Command
+from inlink.api.checks import Checks
+from inlink.api.commands import COMMANDS, SUCCESSOR, Command
 from inlink.api.cursor import Cursors
 from inlink.api.generations import Generations
 from inlink.api.service import Received, Rendered, Service
@@ -172,8 +173,9 @@ def asked(data: Path) -> Iterator[Asked]:
     key = keys.create("properties")
     # The key has an export under way: so every further one is answered alike.
     exports.submit(keys.all()[0].id, "shop.example", "host", 0)
-    resources = Resources(Cursors(layout.secret()), exports, Settings())
-    yield Asked(Service(generations, KeyCache(keys), RateLimits(engine), ledger, resources), key)
+    limits, checks = RateLimits(engine), Checks(layout, Settings())
+    resources = Resources(Cursors(layout.secret()), exports, Settings(), layout, limits, checks)
+    yield Asked(Service(generations, KeyCache(keys), limits, ledger, resources), key)
     ledger.close()
     generations.close()
     engine.dispose()
@@ -224,6 +226,9 @@ def takes(command: Command) -> set[str]:
     """The names of a command's parameters."""
     return {field.encode_name for field in fields(command.request)}
 
+
+ROUTES = COMMANDS + SUCCESSOR
+"""The commands that are asked about targets; `tests.test_evidence` has those about one link."""
 
 RAW = tuple(command for command in ROUTES if command.name == "get-raw-backlinks")
 LIMITED = tuple(command for command in ROUTES if "limit" in takes(command))

@@ -29,6 +29,7 @@ SCHEMAS = {
     ("A generation", "redirects"): tables.REDIRECTS,
     ("A generation", "graph"): tables.GRAPH,
     ("A generation", "referrals"): tables.REFERRALS,
+    ("A generation", "places"): tables.PLACES,
     ("A generation", "ranks"): tables.RANKS,
     ("A generation", "domain_ranks"): tables.DOMAIN_RANKS,
     ("A generation", "past_ranks"): tables.PAST_RANKS,
@@ -214,10 +215,12 @@ def test_the_page_about_the_api_has_every_command_with_its_price() -> None:
         price = None if units == "\N{EN DASH}" else (int(units.split()[0]), "request" in units)
         told |= {(name, False, methods, price)} if name else set()
         told |= {(later, True, methods, price)} if later else set()
+    for name, methods, _, units in table_rows((ROOT / "docs/api.md").read_text(), "`/v2/…`"):
+        told.add((name, True, methods, (int(units.split()[0]), "request" in units)))
     assert told == {
         (
-            f"`{command.successor_path or command.name}`",
-            command.successor_path is not None,
+            f"`{command.proof_path or command.successor_path or command.name}`",
+            (command.proof_path or command.successor_path) is not None,
             ", ".join(command.methods),
             (command.units, command.per_request) if command.units else None,
         )

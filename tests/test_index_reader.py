@@ -10,6 +10,7 @@ from typing import get_args
 
 import pytest
 
+from inlink.index.pairs import PairLink
 from inlink.index.partition import Partition
 from inlink.index.reader import Reader
 from inlink.index.rows import BacklinkOrder, Metrics, Ranks, RawPosition
@@ -33,6 +34,7 @@ from tests.index_tables import (
     key_of,
     linking,
     metrics,
+    places_of,
     refdomains,
     write_tables,
 )
@@ -312,6 +314,49 @@ def test_days_of_no_crawl_are_told_as_the_first_or_last_that_is_kept(
     web = Web([link], {"https://a.org/": Page(visited_at=moment)})
     (found,) = read(web, tmp_path).backlinks(parse_target("b.org", "host"), "date_found", 1)
     assert (found.first_seen, found.last_visited) == (told, told)
+
+
+def test_every_page_has_its_records_and_no_other_url_has_any(web: Web, tmp_path: Path) -> None:
+    reader = read(web, tmp_path)
+    count = 0
+    for url in {*web.pages, *web.ranks, "https://nobody.example/"}:
+        found = reader.page_places(url)
+        expected = places_of(url) if url in web.pages else None
+        if expected is None:
+            assert found is None
+            continue
+        assert found is not None
+        count += 1
+        assert (tuple(found.content), found.last and tuple(found.last)) == expected
+    assert count > 50
+
+
+def test_the_links_from_a_page_to_a_url_are_those_of_the_web(web: Web, tmp_path: Path) -> None:
+    reader = read(web, tmp_path)
+    pairs = sorted({(link.source, link.target) for link in web.links})
+    for source, target in pairs:
+        links = [link for link in web.links if (link.source, link.target) == (source, target)]
+        found = reader.links_between(parse_target(source, "url"), parse_target(target, "url"))
+        assert sorted(map(str, found)) == sorted(
+            str(
+                PairLink(
+                    source,
+                    target,
+                    link.link_type,  # type: ignore[arg-type]
+                    link.first_seen.date(),
+                    link.lost.date() if link.lost else None,
+                    link.reason if link.lost else "",
+                )
+            )
+            for link in links
+        )
+        ended = [link.lost for link in found if link.lost]
+        assert ended == sorted(ended, reverse=True)
+        live = [link for link in found if link.lost is None]
+        assert found[: len(live)] == live
+    nobody = parse_target("nobody.example", "url")
+    assert reader.links_between(parse_target(pairs[0][0], "url"), nobody) == []
+    assert reader.links_between(nobody, parse_target(pairs[0][1], "url")) == []
 
 
 def test_another_format_is_refused(web: Web, tmp_path: Path) -> None:

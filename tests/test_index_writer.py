@@ -10,7 +10,7 @@ from inlink.index.segments import load
 from inlink.index.writer import write_segments
 from inlink.store.settings import Settings
 from inlink.urls.domains import registrable_domain
-from tests.index_tables import Link, Page, Web, host_of, write_tables
+from tests.index_tables import Link, Page, Web, host_of, places_of, write_tables
 from tests.test_index_reader import random_web
 
 
@@ -51,7 +51,11 @@ def test_counts_are_those_of_the_tables(tmp_path: Path) -> None:
         {*web.domain_ranks, *(name for name, past in web.past_domain_ranks.items() if past)}
     )
     ranked = {*web.ranks, *(url for url, past in web.past_ranks.items() if past)}
-    assert partition.targets == len(ranked | {link.target for link in web.links})
+    placed = {url: places for url in web.pages if (places := places_of(url))}
+    assert partition.targets == len({*ranked, *placed} | {link.target for link in web.links})
+    assert partition.places == sum(1 if last is None else 2 for _, last in placed.values())
+    named = {place[0] for places in placed.values() for place in places if place}
+    assert partition.batch_names == len(named)
     assert partition.past_ranks == sum(map(len, web.past_ranks.values()))
     assert partition.past_domain_ranks == sum(map(len, web.past_domain_ranks.values()))
     assert counts.rank_days == tuple(web.rank_days)

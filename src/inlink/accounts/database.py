@@ -54,6 +54,7 @@ KEYS = Table(
     Column("rate_burst", Integer),  # requests that may come at once; null: unlimited
     Column("next_request_at", BigInteger),  # Unix time, ns; see `inlink.accounts.limits`
     Column("expires_on", String(10)),  # ISO 8601, UTC, the last day; null: never
+    Column("may_verify", Boolean),  # null, as in rows of before there were checks: no
     sqlite_autoincrement=True,  # the number of a deleted key is not given out again
 )
 
@@ -65,6 +66,13 @@ USAGE = Table(
     Column("command", String(100), primary_key=True),
     Column("requests", BigInteger, nullable=False),
     Column("units", BigInteger, nullable=False),
+)
+
+PACES = Table(
+    "paces",
+    METADATA,
+    Column("subject", String, primary_key=True),  # what comes at intervals
+    Column("next_at", BigInteger, nullable=False),  # Unix time, ns; see `inlink.accounts.limits`
 )
 
 EXPORTS = Table(

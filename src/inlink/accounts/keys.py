@@ -44,6 +44,8 @@ class Key(msgspec.Struct, frozen=True):
     """Requests that may come at once; None exactly where there is no rate."""
     expires_on: str | None
     """The last day, in UTC, on which it works (ISO 8601); None: it does not expire."""
+    may_verify: bool | None
+    """Whether it may have pages fetched for live checks; None: no."""
 
     def active(self, today: dt.date) -> bool:
         """Whether requests may use it on the day *today* (UTC)."""
@@ -63,6 +65,7 @@ class Keys:
         rate: float | None = None,
         burst: int | None = None,
         expires_on: str | None = None,
+        may_verify: bool = False,
     ) -> str:
         """Make a key called *name* and return it; this is the only time that it can be seen.
 
@@ -82,6 +85,7 @@ class Keys:
             **_balance(units),
             **_rate(rate, burst),
             "expires_on": None if expires_on is None else checked_day(expires_on),
+            "may_verify": may_verify,
         }
         try:
             with self._engine.begin() as connection:
@@ -115,6 +119,7 @@ class Keys:
         rate: float | UnsetType | None = UNSET,
         burst: int | UnsetType = UNSET,
         expires_on: str | UnsetType | None = UNSET,
+        may_verify: bool | UnsetType = UNSET,
     ) -> None:
         """Set what is given anew, as `create` does; None makes the key unlimited in that.
 
@@ -133,8 +138,12 @@ class Keys:
             condition = KEYS.c.rate_limit.is_not(None)
         if expires_on is not UNSET:
             changes["expires_on"] = None if expires_on is None else checked_day(expires_on)
+        if may_verify is not UNSET:
+            changes["may_verify"] = may_verify
         if not changes:
-            raise AccountsError("There is nothing to change: give units, rate, burst or expires.")
+            raise AccountsError(
+                "There is nothing to change: give units, rate, burst, expires or verify."
+            )
         if not self._change(id_or_name, changes, condition):
             raise AccountsError(f'The key "{id_or_name}" has no rate that a burst could go with.')
 

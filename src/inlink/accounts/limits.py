@@ -1,4 +1,4 @@
-"""Rate limits of keys: how many requests a second, and how many at once.
+"""Rate limits: how many requests a second, and how many at once, of keys and of other things.
 
 The generic cell rate algorithm (GCRA; ITU-T I.371), which is a token bucket that needs to keep one
 number: ``next_request_at``, the time when the next request is due if they come evenly, at intervals
@@ -15,7 +15,7 @@ from contextlib import nullcontext
 
 from sqlalchemy import Engine, select, text
 
-from inlink.accounts.database import KEYS
+from inlink.accounts.database import KEYS, PACES
 from inlink.accounts.keys import Key
 
 SECOND = 1_000_000_000  # ns
@@ -25,6 +25,15 @@ _TAKE = text("""
         CASE WHEN next_request_at > :now THEN next_request_at ELSE :now END
     WHERE id = :key_id AND (next_request_at IS NULL OR next_request_at <= :latest)
 """)
+
+
+_TAKE_PACE = text("""
+    INSERT INTO paces (subject, next_at) VALUES (:subject, :now + :interval)
+    ON CONFLICT (subject) DO UPDATE SET next_at = :interval +
+        CASE WHEN paces.next_at > :now THEN paces.next_at ELSE :now END
+    WHERE paces.next_at <= :latest
+""")
+_FORGET = text("DELETE FROM paces WHERE next_at < :now")
 
 
 class RateLimits:
@@ -55,3 +64,20 @@ class RateLimits:
         if due is None:  # a moment ago the key was deleted, or was given another limit
             return 0.0
         return max(1, due - latest) / SECOND
+
+    def take_pace(self, subject: str, seconds: float, burst: int = 1) -> float:
+        """The same of anything that may come every so many *seconds*, *burst* of it at once.
+
+        What is not under way any more is forgotten.
+        """
+        interval, now = round(SECOND * seconds), time.time_ns()
+        latest = now + (burst - 1) * interval
+        values = {"subject": subject, "interval": interval, "now": now, "latest": latest}
+        with self._turn, self._engine.begin() as connection:
+            connection.execute(_FORGET, {"now": now})
+            if connection.execute(_TAKE_PACE, values).rowcount > 0:
+                return 0.0
+            due: int | None = connection.scalar(
+                select(PACES.c.next_at).where(PACES.c.subject == subject)
+            )
+        return 0.0 if due is None else max(1, due - latest) / SECOND

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import astuple
 
+from inlink.evidence.rows import Occurrence
 from inlink.index.rows import (
     Anchor,
     AnchorBacklinks,
@@ -17,12 +18,14 @@ from inlink.index.rows import (
     CountryCount,
     DayCount,
     LinkedPage,
+    LinkType,
     Metrics,
     NewLostBacklink,
     NewLostRefdomain,
     PageBacklinks,
     PageRefdomains,
     Ranks,
+    ReasonLost,
     Refdomain,
     ReferringIp,
     Summary,
@@ -343,6 +346,44 @@ class DomainRankHistoryAnswer(Struct, frozen=True):
     """Answer of authority/domain/history."""
 
     ranks: list[DayDomainRank]
+
+
+class EvidenceRecord(Struct, frozen=True):
+    """A record of a crawl file; ``digest`` is that of the payload, as the record says it."""
+
+    file: str
+    offset: int
+    type: str
+    id: str | None
+    url: str
+    date: str
+    status: int | None
+    digest: str | None
+
+
+class EvidenceAnswer(Struct, frozen=True):
+    """Answer of evidence; ``records``: that of the page, and of a chain those of its other hops."""
+
+    url_from: str
+    url_to: str
+    link_type: LinkType
+    live: bool
+    first_seen: dt.date
+    lost: dt.date | None
+    reason_lost: ReasonLost
+    outcome: str
+    page_text: bool
+    occurrences: list[Occurrence]
+    records: list[EvidenceRecord]
+    last_visit: EvidenceRecord | None
+
+
+class RecordFile(Struct, frozen=True):
+    """Answer of evidence/record: sent as a file, not as a struct."""
+
+    content: bytes
+    media_type: str
+    name: str
 
 
 class RankRefdomains(Struct, frozen=True):

@@ -30,8 +30,9 @@ from inlink.accounts.exports import Exports
 from inlink.accounts.keys import Keys
 from inlink.accounts.ledger import Ledger
 from inlink.accounts.limits import RateLimits
-from inlink.api import PREFIX, SUCCESSOR_PREFIX, parameters
+from inlink.api import PREFIX, PROOF_PREFIX, SUCCESSOR_PREFIX, parameters
 from inlink.api.call import Resources
+from inlink.api.checks import AT_ONCE, Checks
 from inlink.api.commands import ROUTES, Command, Method
 from inlink.api.cursor import Cursors
 from inlink.api.download import download_route
@@ -48,6 +49,7 @@ MAX_BODY = 2 * 1024 * 1024  # bytes: a hundred of the longest targets
 POLL = 0.5  # seconds between looks at CURRENT
 THREADS = 16
 BULK_THREADS = 2
+FETCHING_THREADS = 2 * AT_ONCE  # so that those are told at once that have to come again
 
 logger = logging.getLogger(__name__)
 
@@ -65,15 +67,18 @@ def create_app(layout: Layout) -> Litestar:
     generations = Generations(layout)
     ledger = Ledger(engine)
     keys = KeyCache(Keys(engine))
+    limits = RateLimits(engine)
+    checks = Checks(layout, set_up)
     service = Service(
         generations,
         keys,
-        RateLimits(engine),
+        limits,
         ledger,
-        Resources(Cursors(layout.secret()), Exports(engine), set_up),
+        Resources(Cursors(layout.secret()), Exports(engine), set_up, layout, limits, checks),
     )
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="answer")
     bulk = ThreadPoolExecutor(BULK_THREADS, thread_name_prefix="bulk")
+    fetching = ThreadPoolExecutor(FETCHING_THREADS, thread_name_prefix="fetch")
 
     @contextlib.asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
@@ -84,6 +89,8 @@ def create_app(layout: Layout) -> Litestar:
             yield
         finally:
             watcher.cancel()
+            checks.close()
+            fetching.shutdown()
             pool.shutdown()
             bulk.shutdown()
             keys.close()
@@ -91,7 +98,10 @@ def create_app(layout: Layout) -> Litestar:
             generations.close()
             engine.dispose()
 
-    routes = [_route(command, service, bulk if command.bulk else pool) for command in ROUTES]
+    def pool_of(command: Command) -> ThreadPoolExecutor:
+        return fetching if command.fetches else bulk if command.bulk else pool
+
+    routes = [_route(command, service, pool_of(command)) for command in ROUTES]
     return Litestar(
         [*routes, _openapi_route(), *page_routes(), download_route(layout)],
         lifespan=[running],
@@ -223,7 +233,8 @@ def _on_http_error(request: HttpRequest, error: HTTPException) -> Response[bytes
     if error.status_code == 404:
         answered = ApiError(
             404,
-            f"There is nothing at {path}; commands are under {PREFIX}/ and {SUCCESSOR_PREFIX}/.",
+            f"There is nothing at {path}; commands are under {PREFIX}/, {SUCCESSOR_PREFIX}/ and"
+            f" {PROOF_PREFIX}/.",
         )
     elif error.status_code == 405:
         allowed = (error.headers or {}).get("allow", "")

@@ -11,8 +11,11 @@ from msgspec import Struct
 
 from inlink.accounts.exports import Exports
 from inlink.accounts.keys import Key
+from inlink.accounts.limits import RateLimits
+from inlink.api.checks import Checks
 from inlink.api.cursor import Cursors
 from inlink.index.reader import Reader
+from inlink.store.layout import Layout
 from inlink.store.settings import Settings
 from inlink.urls.targets import Target
 
@@ -26,6 +29,9 @@ class Resources:
     cursors: Cursors
     exports: Exports
     settings: Settings
+    layout: Layout
+    limits: RateLimits
+    checks: Checks
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,7 @@ class Call(AccountCall[Request]):
     texts: list[str]
     """The targets as they were sent."""
     targets: list[Target]
+    """Of a command about one link: the page that links, and the URL that it links to."""
     reader: Reader
 
     @property

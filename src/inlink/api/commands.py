@@ -1,8 +1,9 @@
 """The commands: what each is called, takes, gives, costs, and where it is answered.
 
 `COMMANDS` are those of the Backlinks API v1.0, `SUCCESSOR` the paths of the same vendor's later API
-upon the same functions. Routing, validation, prices and the OpenAPI description are made from these
-tables. Adding a command is a request struct, an answer struct, a function and a row.
+upon the same functions, `PROOF` Inlink's own. Routing, validation, prices and the OpenAPI
+description are made from these tables. Adding a command is a request struct, an answer struct, a
+function and a row.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,18 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from inlink.accounts import exports
-from inlink.api import PREFIX, SUCCESSOR_PREFIX, answers, days, live, requests, tasks
+from inlink.api import (
+    PREFIX,
+    PROOF_PREFIX,
+    SUCCESSOR_PREFIX,
+    answers,
+    days,
+    live,
+    proof,
+    requests,
+    tasks,
+)
+from inlink.evidence.rows import Check
 
 Method = Literal["GET", "POST"]
 
@@ -41,18 +53,31 @@ class Command:
     """Whether long targets have the first rows of this list kept: those answers are short too."""
     successor_path: str | None = None
     """Path beneath the successor's prefix; None for v1.0, where the name is the path."""
+    proof_path: str | None = None
+    """Path beneath the prefix of the commands about one link."""
+    fetches: bool = False
+    """Whether an answer waits for a page of the web: such requests wait for each other."""
+    refusals: tuple[int, ...] = ()
+    """Errors that only this command may be answered with."""
 
     @property
     def path(self) -> str:
         """Where it is answered."""
-        if self.successor_path is None:
-            return f"{PREFIX}/{self.name}"
-        return f"{SUCCESSOR_PREFIX}/{self.successor_path}"
+        if self.proof_path is not None:
+            return f"{PROOF_PREFIX}/{self.proof_path}"
+        if self.successor_path is not None:
+            return f"{SUCCESSOR_PREFIX}/{self.successor_path}"
+        return f"{PREFIX}/{self.name}"
 
     @property
     def has_target(self) -> bool:
         """Whether it asks the index."""
-        return "target" in self.request.__struct_fields__
+        return self.has_link or "target" in self.request.__struct_fields__
+
+    @property
+    def has_link(self) -> bool:
+        """Whether it asks about one link, from a page to a URL."""
+        return self.proof_path is not None
 
     @property
     def has_mode(self) -> bool:
@@ -384,4 +409,44 @@ SUCCESSOR = (
     ),
 )
 
-ROUTES = COMMANDS + SUCCESSOR
+PROOF = (
+    Command(
+        "evidence",
+        "The record that a backlink was read from, and where in the page the link stands.",
+        requests.ProofRequest,
+        answers.EvidenceAnswer,
+        proof.get_evidence,
+        units=1,
+        per_request=True,
+        methods=GET,
+        proof_path="evidence",
+        refusals=(404, 410),
+    ),
+    Command(
+        "evidence-record",
+        "That record itself: WARC, as it stands in the crawl file, less compression.",
+        requests.ProofRequest,
+        answers.RecordFile,
+        proof.get_record,
+        units=1,
+        per_request=True,
+        methods=GET,
+        proof_path="evidence/record",
+        refusals=(404, 410),
+    ),
+    Command(
+        "verify",
+        "Fetch the page of a backlink now, and look whether the link is there.",
+        requests.ProofRequest,
+        Check,
+        proof.verify,
+        units=30,
+        per_request=True,
+        methods=GET,
+        proof_path="verify",
+        fetches=True,
+        refusals=(404, 504),
+    ),
+)
+
+ROUTES = COMMANDS + SUCCESSOR + PROOF

@@ -23,9 +23,11 @@ MESSAGES = {
     404: "The requested resource could not be found.",
     405: "Method Not Allowed.",
     406: 'Unsupported output format. Supported output formats are "json" (default) and "xml".',
+    410: "The requested resource is no longer there.",
     429: "Call rate limit reached.",
     500: "Unexpected error. Please try again later.",
     503: "System is busy. Please try again later.",
+    504: "The page took too long to answer.",
 }
 
 HUGE_TARGET_STATUS = 244

@@ -11,13 +11,18 @@ from msgspec.structs import FieldInfo, fields
 
 from inlink import __version__
 from inlink.api import EXPORT_PREFIX
+from inlink.api.answers import RecordFile
 from inlink.api.commands import EXPORT, ROUTES, Command
 from inlink.api.errors import HUGE_TARGET, MESSAGES, ErrorBody
 from inlink.api.formats import SERVED
+from inlink.api.proof import ARC, WARC
 from inlink.api.requests import takes_batch
 
 STATUSES = (400, 401, 402, 403, 405, 406, 429, 500, 503)
 """The errors that a command may be answered with."""
+
+REFUSALS = (404, 410, 504)
+"""The errors that only some commands may be answered with."""
 
 RETRIED = (429, 503)
 
@@ -31,6 +36,7 @@ def document() -> bytes:
     structs: dict[type, None] = {}
     for command in ROUTES:
         structs |= {command.request: None, command.answer: None}
+    structs.pop(RecordFile)
     _, schemas = msgspec.json.schema_components(
         [*structs, ErrorBody], ref_template="#/components/schemas/{name}"
     )
@@ -45,6 +51,7 @@ def document() -> bytes:
         "tags": [
             {"name": "v1.0", "description": "The Backlinks API v1.0."},
             {"name": "v1", "description": "The same at the paths of the later API."},
+            {"name": "proof", "description": "What proves one link. Inlink's own."},
             {"name": "files", "description": "Files of exports."},
         ],
         "paths": {
@@ -53,7 +60,7 @@ def document() -> bytes:
         },
         "components": {
             "schemas": schemas,
-            "responses": {str(status): _error(status) for status in (*STATUSES, 404)},
+            "responses": {str(status): _error(status) for status in (*STATUSES, *REFUSALS)},
             "securitySchemes": {
                 "apikey": {"type": "apiKey", "in": "query", "name": "apikey"},
                 "token": {
@@ -74,7 +81,7 @@ def _path(command: Command) -> Json:
     for method in command.methods:
         operation: Json = {
             "operationId": f"{command.path.strip('/').replace('/', '-')}-{method.lower()}",
-            "tags": ["v1.0" if command.successor_path is None else "v1"],
+            "tags": [_face(command)],
             "summary": command.summary,
             "description": _price(command),
             "parameters": [_output()],
@@ -88,6 +95,12 @@ def _path(command: Command) -> Json:
             operation["requestBody"] = {"required": True, "content": _json(command.request)}
         operations[method.lower()] = operation
     return operations
+
+
+def _face(command: Command) -> str:
+    if command.has_link:
+        return "proof"
+    return "v1.0" if command.successor_path is None else "v1"
 
 
 def _price(command: Command) -> str:
@@ -126,10 +139,11 @@ def _parameter(field: FieldInfo, batch: bool) -> Json:
 
 
 def _responses(command: Command) -> Json:
-    responses: Json = {"200": {"description": "OK", "content": _content(command.answer)}}
+    content = _record_file() if command.answer is RecordFile else _content(command.answer)
+    responses: Json = {"200": {"description": "OK", "content": content}}
     if command.can_be_huge:
         responses["244"] = {"description": HUGE_TARGET, "content": _content(command.answer)}
-    for status in STATUSES:
+    for status in (*STATUSES, *command.refusals):
         responses[str(status)] = {"$ref": f"#/components/responses/{status}"}
     return responses
 
@@ -148,6 +162,11 @@ def _content(kind: type) -> Json:
 
 def _json(kind: type) -> Json:
     return {"application/json": {"schema": {"$ref": f"#/components/schemas/{kind.__name__}"}}}
+
+
+def _record_file() -> Json:
+    file = {"schema": {"type": "string", "format": "binary"}}
+    return {WARC: file, ARC: file}
 
 
 def _download() -> Json:

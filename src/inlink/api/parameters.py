@@ -137,6 +137,8 @@ def valid(field: FieldInfo) -> str:
             return "a day as YYYY-MM-DD"
         if isinstance(kind, inspect.StrType) and kind.max_length is not None:
             return f"a text of at most {kind.max_length:,} characters"
+    if field.name == "url_to":
+        return "a URL"
     return "a domain, host or URL" if field.name in ("target", "url_from") else "a string"
 
 

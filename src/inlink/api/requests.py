@@ -303,6 +303,23 @@ class DistributionRequest(
     histogram_mode: HistogramMode = "host"
 
 
+ProvenFrom = Annotated[
+    str,
+    Meta(description="The page that links; without a scheme, either scheme."),
+]
+ProvenTo = Annotated[
+    str,
+    Meta(description="The URL that it links to; without a scheme, either scheme."),
+]
+
+
+class ProofRequest(Struct, frozen=True, kw_only=True):
+    """Parameters of /v2/evidence, /v2/evidence/record and /v2/verify."""
+
+    url_from: ProvenFrom
+    url_to: ProvenTo
+
+
 def takes_batch(request: type[Struct]) -> bool:
     """Whether a command takes several targets."""
     return request.__annotations__.get("target") is Targets

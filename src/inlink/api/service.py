@@ -20,6 +20,7 @@ from inlink.accounts.keys import Key
 from inlink.accounts.ledger import Ledger
 from inlink.accounts.limits import RateLimits
 from inlink.api import parameters
+from inlink.api.answers import RecordFile
 from inlink.api.call import AccountCall, Call, Resources, today
 from inlink.api.commands import COUNTED_LINKS, EXPORT, Command, Method
 from inlink.api.errors import HUGE_TARGET_STATUS, ApiError
@@ -63,7 +64,7 @@ class Rendered:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-_target = lru_cache(REMEMBERED_TARGETS)(parse_target)
+_parsed_target = lru_cache(REMEMBERED_TARGETS)(parse_target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +117,7 @@ class Service:
             self._check_rate(key, may_wait)
             request = _request(command, received, query)
             answer = self._answer(command, request, key, received.base_url, may_wait)
-            rendered = Rendered(_status(answer), output.media_type, output.encode(answer))
-            return self._charged(command, key, answer, rendered, output, may_wait)
+            return self._charged(command, key, answer, _rendered(answer, output), output, may_wait)
         except ApiError as error:
             return Prepared(rendered_error(error, output))
         except _TakesLongError:
@@ -167,10 +167,7 @@ class Service:
             raise _TakesLongError
         if not command.has_target:
             return command.run(AccountCall(*asked))
-        texts = [request.target]
-        if takes_batch(command.request):
-            texts = parameters.targets(request.target)
-        targets = self._targets(texts, request.mode if command.has_mode else "url")
+        texts, targets = self._targets(command, request)
         try:
             with self.generations.lease() as reader:
                 call = Call(*asked, texts, targets, reader)
@@ -180,12 +177,23 @@ class Service:
         except NothingBuiltError:
             raise ApiError(503, "Nothing has been built yet: run inlink build.") from None
 
-    def _targets(self, texts: list[str], mode: Mode) -> list[Target]:
-        drop = self.resources.settings.drop_parameters
+    def _targets(self, command: Command, request: Any) -> tuple[list[str], list[Target]]:
+        """The targets of a request, as they were sent and as they are read."""
+        if command.has_link:
+            texts = [request.url_from, request.url_to]
+            page = self._target("url_from", request.url_from, "url")
+            return texts, [page, self._target("url_to", request.url_to, "url")]
+        texts = [request.target]
+        if takes_batch(command.request):
+            texts = parameters.targets(request.target)
+        mode: Mode = request.mode if command.has_mode else "url"
+        return texts, [self._target("target", text, mode) for text in texts]
+
+    def _target(self, parameter: str, text: str, mode: Mode) -> Target:
         try:
-            return [_target(text, mode, drop) for text in texts]
+            return _parsed_target(text, mode, self.resources.settings.drop_parameters)
         except TargetError as error:
-            raise ApiError.invalid("target", str(error)) from error
+            raise ApiError.invalid(parameter, str(error)) from error
 
     def _price(self, command: Command) -> int:
         return self.resources.settings.costs.get(command.name, command.units)
@@ -232,6 +240,13 @@ def _is_short(command: Command, call: Call[Any]) -> bool:
     if command.kept_lists and getattr(call.request, "per_domain", UNSET) in (UNSET, 1):
         return True
     return sum(map(call.reader.size, call.targets)) <= command.short_links
+
+
+def _rendered(answer: msgspec.Struct, output: Format) -> Rendered:
+    if isinstance(answer, RecordFile):
+        named = {"Content-Disposition": f'attachment; filename="{answer.name}"'}
+        return Rendered(200, answer.media_type, answer.content, named)
+    return Rendered(_status(answer), output.media_type, output.encode(answer))
 
 
 def _request(command: Command, received: Received, query: parameters.Query) -> Any:

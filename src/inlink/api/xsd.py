@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 from msgspec import Struct, inspect
 
+from inlink.api.answers import RecordFile
 from inlink.api.commands import ROUTES
 from inlink.api.errors import ErrorBody
 from inlink.api.xml import Element, elements, item
@@ -23,7 +24,10 @@ _BOUNDS = {"ge": "minInclusive", "gt": "minExclusive", "le": "maxInclusive", "lt
 
 def schemas() -> dict[str, bytes]:
     """Each schema by its file name."""
-    answers = {command.name: command.answer for command in ROUTES} | {"error": ErrorBody}
+    answers = {
+        command.name: command.answer for command in ROUTES if command.answer is not RecordFile
+    }
+    answers["error"] = ErrorBody
     return {f"{name}.xsd": schema(answer) for name, answer in answers.items()}
 
 

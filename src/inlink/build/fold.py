@@ -10,7 +10,7 @@ from pathlib import Path
 import ibis.expr.types as ir
 from ibis import _
 
-from inlink.build import chains, graph, history, rank, rank_history, visits
+from inlink.build import chains, graph, history, places, rank, rank_history, visits
 from inlink.build.plan import Counts, Plan
 from inlink.build.workspace import StepProgress, Workspace, count
 from inlink.store import tables
@@ -39,6 +39,8 @@ def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) ->
     work.table("referrals", visits.fold_referrals(sources), tables.REFERRALS)
 
     look_up = read.new if _is_empty(reopened) else read.every
+    recorded = read.recorded(every=look_up == read.every)
+    work.table("places", places.fold_places(pages, recorded, read.before("places")), tables.PLACES)
     links = history.distinct_links(look_up("links"), look_up("visits"))
     present = history.presence(steps, links, read.before("links"), read.before("redirects"))
     added_up = work.step("link-steps", history.add_up(present))
@@ -112,6 +114,7 @@ _GENERATION = {
     "urls": tables.URLS,
     "pages": tables.PAGES,
     "referrals": tables.REFERRALS,
+    "places": tables.PLACES,
     "links": tables.BACKLINKS,
     "redirects": tables.REDIRECTS,
     "graph": tables.GRAPH,
@@ -150,6 +153,11 @@ class _Inputs:
     def every(self, name: str) -> ir.Table:
         """A table of all batches."""
         return self._work.read(self._files(name, self._plan.batches), _BATCH[name])
+
+    def recorded(self, *, every: bool) -> ir.Table:
+        """The visits of all batches, or of new ones, with their ``batch`` and ``row`` in it."""
+        batches = self._plan.batches if every else self._plan.new_batches
+        return self._work.read_placed(self._files("visits", batches), tables.VISITS)
 
     def _tables(self, name: str, generation: int | None) -> list[Path]:
         if generation is None:

@@ -55,6 +55,19 @@ class Workspace:
         names = [str(file) for file in files]
         return self._connection.read_parquet(names, union_by_name=True)
 
+    def read_placed(self, files: Sequence[Path], schema: pa.Schema) -> ir.Table:
+        """The same, and where each row stands: ``batch``, its directory, and ``row``, its place."""
+        if not files:
+            nowhere = {"batch": ibis.literal(""), "row": ibis.literal(0, "int32")}
+            return self._empty(schema).mutate(**nowhere)
+        rows = self._connection.read_parquet(
+            [str(file) for file in files], filename=True, file_row_number=True
+        )
+        return rows.mutate(
+            batch=rows["filename"].re_extract(r"([^/]+)/[^/]+$", 1),
+            row=rows["file_row_number"].cast("int32"),
+        )
+
     def table(self, name: str, expression: ir.Table, schema: pa.Schema) -> ir.Table:
         """Make a table of the generation, with exactly the columns of *schema*."""
         columns = {field.name: expression[field.name] for field in schema}

@@ -13,6 +13,7 @@ from inlink.cli.plan import plan
 from inlink.cli.run import run
 from inlink.cli.serve import serve
 from inlink.cli.status import status
+from inlink.cli.verify import verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -32,3 +33,4 @@ main.add_command(plan)
 main.add_command(run)
 main.add_command(serve)
 main.add_command(status)
+main.add_command(verify)

@@ -50,6 +50,13 @@ def _opened(layout: Layout) -> Iterator[Keys]:
 def _limit_options(function: Function) -> Function:
     """Give a command the options that say what a key may do; see `_limits`."""
     for option in (
+        click.option(
+            "--verify",
+            type=click.Choice(["on", "off"]),
+            is_flag=False,
+            flag_value="on",
+            help="Whether it may have pages fetched for live checks.",
+        ),
         click.option("--expires", metavar="DAY", help="Last day, YYYY-MM-DD in UTC; or never."),
         click.option("--burst", type=click.IntRange(min=1), help="Requests that may come at once."),
         click.option("--rate", help="Requests: N/s, N/m or N/h (second, minute, hour); unlimited."),
@@ -60,7 +67,11 @@ def _limit_options(function: Function) -> Function:
 
 
 def _limits(
-    units: str | None, rate: str | None, burst: int | None, expires: str | None
+    units: str | None,
+    rate: str | None,
+    burst: int | None,
+    expires: str | None,
+    verify: str | None,
 ) -> dict[str, Any]:
     """The limits that were given, as `Keys.create` and `Keys.limit` take them."""
     given: dict[str, Any] = {}
@@ -72,6 +83,8 @@ def _limits(
         given["burst"] = burst
     if expires is not None:
         given["expires_on"] = None if expires == NEVER else expires
+    if verify is not None:
+        given["may_verify"] = verify == "on"
     return given
 
 
@@ -111,19 +124,20 @@ def create(
     rate: str | None,
     burst: int | None,
     expires: str | None,
+    verify: str | None,
 ) -> None:
     """Make a key and print it. It is not kept: this is the only time it can be seen.
 
     It is unlimited in what is not given.
     """
     with _opened(layout) as stored:
-        click.echo(stored.create(name, **_limits(units, rate, burst, expires)))
+        click.echo(stored.create(name, **_limits(units, rate, burst, expires, verify)))
 
 
 @keys.command("list")
 @data_option
 def list_keys(layout: Layout) -> None:
-    """List the keys: id, when it was made, state, name, units left, rate, burst, last day."""
+    """List the keys: id, made when, state, name, units left, rate, burst, last day, live checks."""
     today = dt.datetime.now(dt.UTC).date()
     with _opened(layout) as stored:
         for key in stored.all():
@@ -141,6 +155,7 @@ def _line(key: Key, today: dt.date) -> list[str]:
         UNLIMITED if key.rate_limit is None else _written_rate(key.rate_limit),
         UNLIMITED if key.rate_burst is None else str(key.rate_burst),
         key.expires_on or NEVER,
+        "verify" if key.may_verify else "no verify",
     ]
 
 
@@ -155,13 +170,14 @@ def limit(
     rate: str | None,
     burst: int | None,
     expires: str | None,
+    verify: str | None,
 ) -> None:
     """Change what a key may do; what is not given stays as it is.
 
     KEY is its id or name. --units is what it may spend from now on, whatever it had before.
     """
     with _opened(layout) as stored:
-        stored.limit(key, **_limits(units, rate, burst, expires))
+        stored.limit(key, **_limits(units, rate, burst, expires, verify))
 
 
 @keys.command("top-up")

@@ -21,6 +21,7 @@ from inlink.api.answers import (
     BacklinksCountAnswer,
     DomainRank,
     DomainRanksAnswer,
+    EvidenceAnswer,
     IpsAnswer,
     IpsCountAnswer,
     MetricsAnswer,
@@ -53,6 +54,7 @@ from inlink.client.errors import unexpected
 from inlink.client.lazy import Reply, Rows, Wires
 from inlink.client.server import Server
 from inlink.client.wire import Blocking, Waiting, Wire
+from inlink.evidence.rows import Check
 from inlink.index.rows import (
     Anchor,
     AnchorType,
@@ -480,6 +482,28 @@ class Client:
             order_by=order_by,
         )
 
+    def evidence(self, url_from: str, url_to: str) -> Reply[EvidenceAnswer]:
+        """What proves a backlink: the record, and where in the page it stands (/v2/evidence).
+
+        Of servers of Inlink only, as all about one link. URLs without a scheme are of either.
+        """
+        return self._proof("evidence", EvidenceAnswer, url_from, url_to)
+
+    def evidence_record(self, url_from: str, url_to: str) -> Reply[bytes]:
+        """That record itself, as WARC without compression (/v2/evidence/record)."""
+
+        async def ask(wire: Wire) -> bytes:
+            return await self._server.record(wire, {"url_from": url_from, "url_to": url_to})
+
+        return Reply(self._wires, ask)
+
+    def verify(self, url_from: str, url_to: str) -> Reply[Check]:
+        """Whether a backlink is there now, by a page fetched for it (/v2/verify).
+
+        The key has to be one that may; a check may take a minute.
+        """
+        return self._proof("verify", Check, url_from, url_to)
+
     def subscription_info(self) -> Reply[Subscription]:
         """What the key may still ask (get-subscription-info)."""
         return self._reply(
@@ -529,6 +553,13 @@ class Client:
     ) -> Reply[T]:
         async def ask(wire: Wire) -> T:
             return pick(await self._server.get(wire, command, answer, parameters))
+
+        return Reply(self._wires, ask)
+
+    def _proof(self, path: str, answer: type[Answer], url_from: str, url_to: str) -> Reply[Answer]:
+        async def ask(wire: Wire) -> Answer:
+            parameters = {"url_from": url_from, "url_to": url_to}
+            return await self._server.proof(wire, path, answer, parameters)
 
         return Reply(self._wires, ask)
 

@@ -18,7 +18,7 @@ import httpx
 import msgspec
 
 from inlink import __version__
-from inlink.api import PREFIX
+from inlink.api import PREFIX, PROOF_PREFIX
 from inlink.api.errors import HUGE_TARGET_STATUS
 from inlink.client.decode import Answer, decode
 from inlink.client.errors import ClientError, refusal, unexpected, unreachable
@@ -87,6 +87,25 @@ class Server:
         given = {name: value for name, value in parameters.items() if value is not None}
         return decode(await self._ask(wire, "GET", command, given), answer)
 
+    async def proof(
+        self, wire: Wire, path: str, answer: type[Answer], parameters: Parameters
+    ) -> Answer:
+        """The answer of a command about one link, which only servers of Inlink have.
+
+        Raises:
+            ClientError: it failed.
+        """
+        return decode(await self._ask(wire, "GET", path, parameters, prefix=PROOF_PREFIX), answer)
+
+    async def record(self, wire: Wire, parameters: Parameters) -> bytes:
+        """The record that proves a link.
+
+        Raises:
+            ClientError: it failed.
+        """
+        path = "evidence/record"
+        return (await self._ask(wire, "GET", path, parameters, prefix=PROOF_PREFIX)).content
+
     async def post(
         self, wire: Wire, command: str, answer: type[Answer], parameters: Parameters
     ) -> Answer:
@@ -135,10 +154,12 @@ class Server:
         command: str,
         parameters: Parameters,
         body: bytes | None = None,
+        prefix: str = PREFIX,
     ) -> httpx.Response:
         trial = Trial(self.attempts, self.timeout)
         while True:
-            request = self._command_request(method, command, parameters, body, trial.left())
+            path = f"{prefix}/{command}"
+            request = self._command_request(method, path, parameters, body, trial.left())
             try:
                 response = await wire.send(request)
             except httpx.RequestError as error:
@@ -154,7 +175,7 @@ class Server:
     def _command_request(
         self,
         method: Literal["GET", "POST"],
-        command: str,
+        command_path: str,
         parameters: Parameters,
         body: bytes | None,
         timeout: float,
@@ -163,7 +184,7 @@ class Server:
         query = urlencode(
             {"apikey": self.apikey, "output": "json", **parameters}, quote_via=quote, safe=""
         )
-        path = f"{self.base_url.path.rstrip('/')}{PREFIX}/{command}"
+        path = f"{self.base_url.path.rstrip('/')}{command_path}"
         headers = {
             "User-Agent": USER_AGENT,
             "Accept": "application/json",

@@ -181,6 +181,12 @@ def microseconds(date: str) -> int | None:
     return (time - _EPOCH) // dt.timedelta(microseconds=1)
 
 
+def written_time(time: int) -> str:
+    """A time (microseconds since 1970) as WARC 1.1 writes dates."""
+    written = (_EPOCH + dt.timedelta(microseconds=time)).isoformat()
+    return written.replace("+00:00", "Z")
+
+
 def _calendar_date(match: re.Match[str]) -> str:
     """ClueWeb09 has the day of the year where the day of the month should be."""
     day = dt.date(int(match[1]), 1, 1) + dt.timedelta(days=int(match[2]) - 1)

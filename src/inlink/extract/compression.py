@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from fastwarc import Lz4Reader, ZstdReader
 
 from inlink.extract.problems import Problems
-from inlink.extract.source import HashingFile
+from inlink.extract.source import BinaryFile
 
 Piece = tuple[int, bytes]
 
@@ -24,7 +24,7 @@ _MEMBER = b"\x1f\x8b\x08"  # with the only compression method there is
 _MAGIC = {b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4"}
 
 
-def compression_of(file: HashingFile) -> str:
+def compression_of(file: BinaryFile) -> str:
     """gzip, zstd, lz4 or none, by the first bytes; *file* is then at its beginning."""
     start = file.read(4)
     file.seek(0)
@@ -36,7 +36,7 @@ def compression_of(file: HashingFile) -> str:
 
 
 def stretches(
-    file: HashingFile, compression: str, start: int, problems: Problems
+    file: BinaryFile, compression: str, start: int, problems: Problems
 ) -> Iterator[Iterator[Piece]]:
     """The stretches of *file* from *start* on; each has to be read to its end before the next."""
     if compression == "gzip":
@@ -48,7 +48,7 @@ def stretches(
     return iter([_frames(reader, problems)])
 
 
-def _plain(file: HashingFile) -> Iterator[Piece]:
+def _plain(file: BinaryFile) -> Iterator[Piece]:
     while True:
         offset = file.tell()
         data = file.read(PIECE)
@@ -69,7 +69,7 @@ def _frames(reader: ZstdReader | Lz4Reader, problems: Problems) -> Iterator[Piec
         yield reader.frame_start_position() or 0, data
 
 
-def _gzip_stretches(file: HashingFile, start: int, problems: Problems) -> Iterator[Iterator[Piece]]:
+def _gzip_stretches(file: BinaryFile, start: int, problems: Problems) -> Iterator[Iterator[Piece]]:
     position: int | None = start
     damage: list[int] = []
     while position is not None:
@@ -88,7 +88,7 @@ def _gzip_stretches(file: HashingFile, start: int, problems: Problems) -> Iterat
             problems["gzip_damaged"] += 1
 
 
-def _gzip_members(file: HashingFile, damaged: Callable[[int], None]) -> Iterator[Piece]:
+def _gzip_members(file: BinaryFile, damaged: Callable[[int], None]) -> Iterator[Piece]:
     """Pieces up to the end or to damage; *damaged* is told where the damaged member begins."""
     member = file.tell()
     data = b""
@@ -118,7 +118,7 @@ def _gzip_members(file: HashingFile, damaged: Callable[[int], None]) -> Iterator
         damaged(member)
 
 
-def _next_member(file: HashingFile, position: int) -> int | None:
+def _next_member(file: BinaryFile, position: int) -> int | None:
     """Where from *position* on a gzip member seems to begin."""
     file.seek(position)
     window = b""

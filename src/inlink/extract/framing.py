@@ -18,7 +18,7 @@ import msgspec
 from inlink.extract.compression import stretches
 from inlink.extract.limits import MAX_BLOCK_BYTES, MAX_HEADER_BYTES
 from inlink.extract.problems import Problems
-from inlink.extract.source import HashingFile
+from inlink.extract.source import BinaryFile
 from inlink.extract.window import Window
 
 MAX_REWINDS = 1000
@@ -65,7 +65,7 @@ class _LengthError(Exception):
 
 
 def framed_records(
-    file: HashingFile, compression: str, start: int, problems: Problems
+    file: BinaryFile, compression: str, start: int, problems: Problems
 ) -> Iterator[Record]:
     """The records of *file* from *start* on, whatever lies between them; damage is counted."""
     skip = 0

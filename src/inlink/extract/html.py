@@ -7,7 +7,9 @@ what is in ``noscript`` counts. What is in a ``template`` is no part of the page
 are linear in the size of the page (see also ``depth``).
 """
 
+import contextlib
 import gc
+from collections.abc import Iterator
 
 import msgspec
 from selectolax.lexbor import (
@@ -73,26 +75,38 @@ def fold(text: str) -> str:
 def read_page(text: bytes, problems: Problems) -> Page:
     """Read a page; what exceeds a limit is left out, and counted."""
     end = cut_position(text)
-    # The nodes of a page make the cyclic collector run again and again, though none is in a cycle.
+    with _no_collector():
+        return _read(text, end, problems)[0]
+
+
+def parsed_page(text: bytes, problems: Problems) -> tuple[Page, list[LexborNode]]:
+    """Read a page; also the nodes of its links, in their order, with the page around them."""
+    return _read(text, cut_position(text), problems)
+
+
+@contextlib.contextmanager
+def _no_collector() -> Iterator[None]:
+    """The nodes of a page make the cyclic collector run again and again; none is in a cycle."""
     collects = gc.isenabled()
     gc.disable()
     try:
-        return _read(text, end, problems)
+        yield
     finally:
         if collects:
             gc.enable()
 
 
-def _read(text: bytes, end: int | None, problems: Problems) -> Page:
+def _read(text: bytes, end: int | None, problems: Problems) -> tuple[Page, list[LexborNode]]:
     if end is not None:
         problems["page_too_deep"] += 1
         text = text[:end]
     try:
         tree = LexborHTMLParser(text, options=_OPTIONS)
-        return _Reader(tree, problems, end is not None).page()
+        reader = _Reader(tree, problems, end is not None)
+        return reader.page(), reader.nodes
     except (SelectolaxError, MemoryError):
         problems["page_unreadable"] += 1
-        return Page(truncated=True)
+        return Page(truncated=True), []
 
 
 class _Reader:
@@ -103,6 +117,8 @@ class _Reader:
         self._text_work = 0
         self._links: list[LexborNode] = []
         self._images: list[LexborNode] = []
+        self.nodes: list[LexborNode] = []
+        """Those of the page's links."""
         self._metadata: list[tuple[str, LexborNode]] = []
         for node in tree.css(_WANTED):
             tag = node.tag_id
@@ -158,6 +174,7 @@ class _Reader:
                 if image is not None:
                     is_image, (source, alt) = True, self._source_and_alt(image)
             links.append(Link(element, href, anchor, rel, is_image, source, alt))
+            self.nodes.append(node)
         return links
 
     def _anchor(self, node: LexborNode) -> str:

@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import fsspec
 import msgspec
@@ -55,6 +55,22 @@ def _source(filesystem: Any, path: str) -> Source:
     stamp = " ".join(f"{key}={info[key]}" for key in versions if info.get(key))
     url = str(filesystem.unstrip_protocol(path))
     return Source(url, path.rstrip("/").rpartition("/")[2], info.get("size"), stamp)
+
+
+class BinaryFile(Protocol):
+    """What is needed of a file to read it by parts."""
+
+    def read(self, size: int = ..., /) -> bytes:
+        """At most *size* bytes; fewer only at the end of the file."""
+
+    def seek(self, offset: int, whence: int = ..., /) -> int:
+        """Go to *offset*."""
+
+    def tell(self) -> int:
+        """Where the next read begins."""
+
+    def close(self) -> None:
+        """Close the file."""
 
 
 class HashingFile:

@@ -146,6 +146,15 @@ class TopHosts:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Visits of targets that are pages, by target; that of its content before the last one."""
+
+    target: Int32
+    batch: Int32
+    row: Int32
+
+
 class LinkTexts(NamedTuple):
     """Texts of links: one list for each column."""
 
@@ -172,6 +181,8 @@ class Partition:
         self.past_ranks = PastRanks(**map_columns(directory / "past_ranks.arrow"))
         past_domain_ranks = map_columns(directory / "past_domain_ranks.arrow")
         self.past_domain_ranks = PastDomainRanks(**past_domain_ranks)
+        self.places = Places(**map_columns(directory / "places.arrow"))
+        self.batch_names = Strings(directory / "batch_names.arrow")
         self.target_keys = Strings(directory / "target_keys.arrow", url_of_key)
         self.page_texts = Strings(directory / "page_texts.arrow", url_of_key)
         self.ip_texts = Strings(directory / "ip_texts.arrow")

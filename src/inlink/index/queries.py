@@ -50,11 +50,14 @@ join numbered using (url_id)
 join place using (domain_id)
 left join ranks using (url_id)
 left join domain_ranks using (domain_id)
-left join (select target_id as url_id from links union select url_id from past_ranks) as known
-    using (url_id)
+left join (
+    select target_id as url_id from links
+    union select url_id from past_ranks
+    union select url_id from places
+) as known using (url_id)
 order by partition
 """
-# A URL that has neither rank nor links, now or in the past, is answered like an unknown one.
+# A URL without rank, links and content, now and in the past, is answered like an unknown one.
 # The path of a home page ends at once, and so at the space behind it in the sort key.
 
 STRETCH = f"""
@@ -137,7 +140,23 @@ join place using (domain_id)
 where partition = getvariable('partition')
 """
 
-PARTITION_TABLES = (PAGE, HOST, DOMAIN_NAME, ANCHOR, IMAGE_SOURCE, DOMAIN)
+PLACED = """
+create or replace temp table placed as
+select position, is_content, batch, places.row
+from places join address using (url_id)
+where partition = getvariable('partition')
+"""
+
+BATCH_NAME = """
+create or replace temp table batch_name as
+select row_number() over (order by batch) - 1 as row, batch
+from (select distinct batch from placed)
+"""
+
+PARTITION_TABLES = (
+    *(PAGE, HOST, DOMAIN_NAME, ANCHOR, IMAGE_SOURCE, DOMAIN),
+    *(PLACED, BATCH_NAME),
+)
 
 TARGET_COLUMNS = "select position, inlink_rank from target order by position"
 
@@ -172,6 +191,12 @@ select
     past_domain_ranks.domain_inlink_rank::tinyint as domain_inlink_rank
 from past_domain_ranks join domain using (domain_id)
 order by row, until
+"""
+
+PLACE_COLUMNS = """
+select position, batch_name.row::integer as batch, placed.row
+from placed join batch_name using (batch)
+order by position, is_content desc
 """
 
 _OF_LINK = f"""

@@ -15,6 +15,7 @@ import numpy as np
 from inlink.index import (
     aggregates,
     history,
+    pairs,
     rank_history,
     refdomain_history,
     segments,
@@ -44,7 +45,8 @@ from inlink.index.rows import (
     Summary,
 )
 from inlink.index.segments import IMAGE, NOFOLLOW
-from inlink.urls.canonical import text_id
+from inlink.urls.canonical import path_start, sort_key, split_origin, text_id
+from inlink.urls.domains import icann_domain
 from inlink.urls.targets import Target
 
 REMEMBERED_TARGETS = 1024
@@ -256,6 +258,19 @@ class Reader:
         """Rank of the registrable domain of *target* for each day of *span* that has ranks."""
         partition, domain_id = self._partition(target), text_id(target.domain)
         return rank_history.domain_inlink_ranks(partition, domain_id, self._days(span))
+
+    def links_between(self, page: Target, target: Target) -> list[pairs.PairLink]:
+        """The backlinks from *page* to *target*: live ones, then lost ones, the last lost first."""
+        partition, targets = self._targets(target)
+        pages = partition.page_texts.between(page.low, page.high)
+        return pairs.links_between(partition, targets, pages)
+
+    def page_places(self, url: str) -> pairs.PagePlaces | None:
+        """Where the visits of the page *url* (canonical) are told; None: it never had content."""
+        domain = icann_domain(split_origin(url[: path_start(url)]).host)
+        partition = self._partitions[text_id(domain) % len(self._partitions)]
+        key = sort_key(url)
+        return pairs.page_places(partition, partition.target_rows(key, f"{key} "))
 
     def _partition(self, target: Target) -> Partition:
         return self._partitions[text_id(target.partition_domain) % len(self._partitions)]

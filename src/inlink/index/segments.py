@@ -50,6 +50,8 @@ class PartitionCounts(msgspec.Struct, frozen=True):
     image_sources: int
     past_ranks: int
     past_domain_ranks: int
+    places: int
+    batch_names: int
     summaries: int
 
 

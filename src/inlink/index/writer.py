@@ -33,7 +33,7 @@ Progress = Callable[[int, int], None]
 
 _TABLES = (
     *("urls", "links", "pages", "ranks", "domain_ranks"),
-    *("past_ranks", "past_domain_ranks", "rank_days"),
+    *("past_ranks", "past_domain_ranks", "rank_days", "places"),
 )
 _STEPS_BEFORE, _STEPS_EACH = 3, 7
 
@@ -148,6 +148,7 @@ def _write_partition(
     hosts, tlds = _write_hosts(database, directory)
     names = [("domain_names", "domain_name", "domain"), ("anchors", "anchor", "anchor")]
     names.append(("image_sources", "image_source", "image_source"))
+    names.append(("batch_names", "batch_name", "batch"))
     texts = {
         file: _write_strings(database, directory / f"{file}.arrow", table, "row", column)
         for file, table, column in names
@@ -163,7 +164,7 @@ def _write_partition(
     )
     step()
     ends = {"links_end": link_targets, "lost_end": lost_targets}
-    targets, past_ranks = _write_targets(database, directory, ends)
+    targets, past_ranks, places = _write_targets(database, directory, ends)
     step()
     summaries = write_summaries(database, directory, summary_links)
     step()
@@ -180,6 +181,7 @@ def _write_partition(
         domains=domains,
         past_ranks=past_ranks,
         past_domain_ranks=past_domain_ranks,
+        places=places,
         summaries=summaries,
         **texts,
     )
@@ -261,8 +263,8 @@ def _write_links(
 
 def _write_targets(
     database: duckdb.DuckDBPyConnection, directory: Path, links: dict[str, Column]
-) -> tuple[int, int]:
-    """Write the targets, and their past ranks; how many there are of each.
+) -> tuple[int, int, int]:
+    """Write the targets, their past ranks and places; how many there are of each.
 
     *links*: the positions of the targets of links, sorted, by the column that says where they end.
     """
@@ -274,9 +276,12 @@ def _write_targets(
     past = _numbers(database, queries.PAST_RANK_COLUMNS)
     rows = np.searchsorted(positions, past.pop("position")).astype(np.int32)
     write_columns(directory / "past_ranks.arrow", {"target": rows, **past})
+    places = _numbers(database, queries.PLACE_COLUMNS)
+    placed = np.searchsorted(positions, places.pop("position")).astype(np.int32)
+    write_columns(directory / "places.arrow", {"target": placed, **places})
     path = directory / "target_keys.arrow"
     count = _write_strings(database, path, "target", "position", "sort_key", sorted_by_key=True)
-    return count, len(rows)
+    return count, len(rows), len(placed)
 
 
 def _numbers(database: duckdb.DuckDBPyConnection, query: str) -> dict[str, Column]:

@@ -122,6 +122,16 @@ GRAPH = pa.schema(
 
 REFERRALS = pa.schema(_required(("url_id", pa.int64()), ("refers_to_id", pa.int64())))
 
+PLACES = pa.schema(
+    _required(
+        ("url_id", pa.int64()),
+        ("visit_id", pa.int64()),
+        ("is_content", pa.bool_()),
+        ("batch", pa.string()),
+        ("row", pa.int32()),
+    )
+)
+
 RANKS = pa.schema(
     _required(("url_id", pa.int64()), ("pagerank", pa.float64()), ("inlink_rank", pa.int16()))
 )

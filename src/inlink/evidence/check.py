@@ -1,0 +1,100 @@
+"""The live check: fetch the page now, by the crawler and its policy, and look for the link.
+
+In: the URLs of a page and of a link. Out: whether the link is there. The page goes the way of every
+other: the crawler writes WARC, the extractor reads it.
+
+As a program (``main``), the question is read from stdin and answered on stdout, as JSON, so that a
+server can have checks made by processes that it can end. One whose server died ends by itself.
+"""
+
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from inlink.crawl.errors import CrawlError
+from inlink.crawl.job import crawl
+from inlink.crawl.spec import CrawlSpec
+from inlink.evidence.finding import Finding, find_link
+from inlink.evidence.records import capture_from
+from inlink.evidence.rows import Check, Question, Result
+from inlink.extract.captures import Capture, written_time
+from inlink.extract.problems import Problems
+from inlink.extract.records import read_records
+from inlink.extract.source import HashingFile
+from inlink.store import settings as store_settings
+from inlink.store.layout import Layout
+from inlink.store.settings import Settings
+from inlink.urls.canonical import canonical_url
+
+NO_ANSWER = ("failed", "page_dropped")
+"""Outcomes of a visit that says nothing about the links of the page."""
+
+
+class CheckError(ValueError):
+    """The check cannot be made; the message says why, and what would be right."""
+
+
+def check(url_from: str, url_to: str, settings: Settings, folder: Path) -> Check:
+    """Fetch *url_from* now, into *folder*, and look for a link to *url_to*.
+
+    Raises:
+        CheckError: one of the two is no http or https URL, or nothing was fetched.
+        CrawlError: the settings do not let the crawler go there.
+    """
+    page, target = _checked(url_from, settings), _checked(url_to, settings)
+    spec = CrawlSpec(name="check", seeds=(page,), max_pages=1, depth=0)
+    summary = crawl(spec, Layout(folder), settings)
+    for capture in _captures(summary.files):
+        finding = find_link(capture, target, settings)
+        if finding is not None and canonical_url(capture.uri) == page:
+            return _told(page, target, capture, finding)
+    raise CheckError(f"{page} was not fetched: {dict(summary.outcomes)}.")
+
+
+def _checked(text: str, settings: Settings) -> str:
+    url = canonical_url(text, drop_parameters=settings.drop_parameters)
+    if url is None:
+        raise CheckError(f"{text!r} is no http or https URL; valid is https://www.example.com/.")
+    return url
+
+
+def _captures(files: tuple[str, ...]) -> Iterator[Capture]:
+    for path in files:
+        with HashingFile(path) as file:
+            for record in read_records(file, Problems()):
+                capture = capture_from(record)
+                if capture is not None:
+                    yield capture
+
+
+def _told(page: str, target: str, capture: Capture, finding: Finding) -> Check:
+    result: Result = "there" if finding.counts else "not_there"
+    return Check(
+        url_from=page,
+        url_to=target,
+        result="not_checked" if finding.outcome in NO_ANSWER else result,
+        checked_at=written_time(capture.time),
+        outcome=finding.outcome,
+        failure=capture.failure,
+        status=finding.status,
+        ip=capture.ip,
+        robots=finding.robots,
+        canonical_url=finding.canonical_url,
+        redirect_url=finding.redirect_url,
+        occurrences=finding.occurrences,
+    )
+
+
+def main() -> None:
+    """Answer the question on stdin."""
+    question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
+    signal.alarm(question.seconds)
+    settings = store_settings.load(Path(question.data))
+    try:
+        found = check(question.url_from, question.url_to, settings, Path(question.folder))
+    except (CheckError, CrawlError) as error:
+        sys.exit(str(error))
+    sys.stdout.buffer.write(msgspec.json.encode(found))

@@ -1,0 +1,116 @@
+"""Is the link in this record, where, and does it count?
+
+In: the capture of a page, and the URLs of the page and of the link. Out: each element that links
+there, as the index reads it and with its surroundings; and what the visit means for the page.
+"""
+
+import msgspec
+from selectolax.lexbor import LexborNode
+
+from inlink.evidence.rows import Occurrence, PagePart
+from inlink.evidence.surroundings import surroundings
+from inlink.extract.captures import Capture
+from inlink.extract.encoding import page_text
+from inlink.extract.html import parsed_page
+from inlink.extract.http import Response, decoded_body, field
+from inlink.extract.observe import LinkRow, Observation, Observer
+from inlink.extract.problems import Problems
+from inlink.extract.urlbook import UrlBook
+from inlink.store.settings import Settings
+from inlink.urls.canonical import canonical_url, text_id
+
+MAX_OCCURRENCES = 100
+"""Elements of one page to one URL that are told."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What one visit says about a link."""
+
+    occurrences: list[Occurrence]
+    """The elements, in the order of the page."""
+    counts: bool
+    """Whether the link is live by this visit, by the rules of the index."""
+    outcome: str
+    """What the visit means for the page: docs/data-model.md, outcomes of visits."""
+    status: int | None
+    robots: str
+    canonical_url: str | None
+    redirect_url: str | None
+
+
+def find_link(capture: Capture, url_to: str, settings: Settings) -> Finding | None:
+    """What *capture* says of a link to *url_to* (canonical); None if it is no visit of a page."""
+    book = UrlBook(settings.drop_parameters)
+    observation = Observer("", settings.robot_name, book, Problems()).observe(capture)
+    if observation is None:
+        return None
+    visit = observation.visit
+    target = text_id(url_to)
+    rows = [row for row in observation.links if row.target_id == target]
+    places = _places(capture, observation, target, book)
+    return Finding(
+        occurrences=[_occurrence(row, places, capture) for row in rows[:MAX_OCCURRENCES]],
+        counts=any(_counts(visit.outcome, row.element) for row in rows),
+        outcome=visit.outcome,
+        status=visit.status,
+        robots=visit.robots,
+        canonical_url=visit.canonical_url,
+        redirect_url=visit.redirect_url,
+    )
+
+
+def _counts(outcome: str, element: str) -> bool:
+    """Whether an element counts at a visit of that outcome (docs/data-model.md)."""
+    if element == "location":
+        return outcome == "redirect"
+    if element == "canonical":
+        return outcome in ("noindex", "not_canonical")
+    return outcome == "ok"
+
+
+def _places(
+    capture: Capture, observation: Observation, target: int, book: UrlBook
+) -> dict[int, LexborNode]:
+    """The nodes of the page's links to *target*, by the position of their row.
+
+    The page is parsed once more, which is cheaper than to keep the nodes of every page ingested.
+    """
+    if capture.kind != "response" or capture.page is not None or not observation.links:
+        return {}
+    body, _ = decoded_body(Response(0, capture.fields, capture.body), Problems())
+    text = page_text(body, field(capture.fields, "content-type"), Problems())
+    page, nodes = parsed_page(text.utf8, Problems())
+    base = observation.visit.base_url or canonical_url(capture.uri) or ""
+    resolver = book.resolver(base, text.encoding)
+    valid = [
+        (row, node)
+        for link, node in zip(page.links, nodes, strict=True)
+        if (row := resolver[link.href]) is not None
+    ]
+    return {place: node for place, (row, node) in enumerate(valid) if row.url_id == target}
+
+
+def _occurrence(row: LinkRow, places: dict[int, LexborNode], capture: Capture) -> Occurrence:
+    place, before, after = _surroundings(row, places, capture)
+    return Occurrence(
+        element=row.element,  # type: ignore[arg-type]
+        anchor=row.anchor,
+        rel=row.rel,
+        nofollow=row.nofollow,
+        image=row.image,
+        image_source=row.image_source,
+        alt=row.alt,
+        place=place,
+        before=before,
+        after=after,
+    )
+
+
+def _surroundings(
+    row: LinkRow, places: dict[int, LexborNode], capture: Capture
+) -> tuple[PagePart | None, str | None, str | None]:
+    if row.position in places:
+        return surroundings(places[row.position])
+    if row.element in ("location", "canonical"):
+        return "head", "", ""
+    return None, None, None  # all that a WAT file has of a link is known already

@@ -1,0 +1,193 @@
+"""One record of a crawl file, read on demand from where a batch says that it lies.
+
+In: a batch and the row of a visit. Out: the record, and its bytes. The crawl file is not read again
+as a whole: that it has the size that the batch knows, and there a record of the same URL and time,
+is what tells that it is still the file that the index was made from.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+import fsspec
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zstandard
+
+from inlink.extract.batch import DESCRIPTION, read_batch
+from inlink.extract.captures import Capture, capture_of
+from inlink.extract.compression import compression_of, stretches
+from inlink.extract.framing import Record, framed_records
+from inlink.extract.limits import MAX_BLOCK_BYTES, MAX_HEADER_BYTES
+from inlink.extract.problems import Problems
+from inlink.extract.source import BinaryFile
+from inlink.extract.wat import is_wat, wat_capture
+from inlink.store.layout import Layout
+from inlink.urls.canonical import canonical_url, text_id
+
+MAX_BYTES = MAX_BLOCK_BYTES + MAX_HEADER_BYTES
+"""Decompressed bytes behind the offset of a record in which it has to end."""
+
+_FIRST_LOOK = 1 << 18
+_SKIPPABLE = range(0x50, 0x60)
+_ZSTD = b"\x28\xb5\x2f\xfd"
+
+
+class RecordGoneError(Exception):
+    """The record can no longer be read; the message says why."""
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """What a batch knows of a record."""
+
+    file: str
+    """Address of the crawl file, as it was ingested."""
+    file_size: int
+    offset: int
+    url_id: int
+    time: int
+    """Microseconds since 1970."""
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """A record that was read again."""
+
+    recorded: Recorded
+    record: Record
+    capture: Capture
+    content: bytes
+    """The record as it stands in the file, less compression."""
+
+
+def recorded(layout: Layout, batch: str, row: int) -> Recorded:
+    """What *batch* knows of the record of a visit, which is that *row* of its table.
+
+    Raises:
+        RecordGoneError: the batch is not there any more.
+    """
+    directory = layout.batches / batch
+    if not (directory / DESCRIPTION).exists():
+        raise RecordGoneError(f"The batch {batch} is no longer in the data directory.")
+    known = read_batch(directory)
+    visit = _row(directory / "visits.parquet", row, ["offset", "url_id", "visited_at"])
+    return Recorded(
+        known.source.url, known.size, visit["offset"], visit["url_id"], visit["visited_at"]
+    )
+
+
+def _row(path: Path, row: int, columns: list[str]) -> dict[str, int]:
+    """Some columns of one row of a Parquet file, of which only the group that has it is read."""
+    with pq.ParquetFile(path) as file:
+        group = 0
+        while row >= (rows := file.metadata.row_group(group).num_rows):
+            row -= rows
+            group += 1
+        found = file.read_row_group(group, columns=columns).slice(row, 1)
+    return {name: found.column(name).cast(pa.int64())[0].as_py() for name in columns}
+
+
+def read_record(place: Recorded, drop_parameters: tuple[str, ...] = ()) -> Evidence:
+    """The record at *place*, if it is the one that the batch was made from.
+
+    Raises:
+        RecordGoneError: the crawl file is gone, or is not the same any more.
+    """
+    try:
+        found = _read(place, drop_parameters)
+    except (OSError, ValueError, ImportError, zstandard.ZstdError) as error:
+        raise RecordGoneError(f"The crawl file {place.file} cannot be read: {error}.") from error
+    if found is None:
+        raise RecordGoneError(
+            f"The crawl file {place.file} is not the one that was ingested: at offset"
+            f" {place.offset} there is no such record any more."
+        )
+    return found
+
+
+def _read(place: Recorded, drop_parameters: tuple[str, ...]) -> Evidence | None:
+    filesystem, path = fsspec.core.url_to_fs(place.file)
+    size = filesystem.info(path).get("size")
+    if size is not None and size != place.file_size:
+        return None
+    with closing(filesystem.open(path, "rb")) as file:
+        for record, content in records_at(file, place.offset):
+            capture = capture_from(record)
+            if capture is not None and _is_told(capture, place, drop_parameters):
+                return Evidence(place, record, capture, content)
+    return None
+
+
+def capture_from(record: Record) -> Capture | None:
+    """The visit that *record* tells of."""
+    read = wat_capture if is_wat(record) else capture_of
+    return read(record, Problems())
+
+
+def _is_told(capture: Capture, place: Recorded, drop_parameters: tuple[str, ...]) -> bool:
+    url = canonical_url(capture.uri, drop_parameters=drop_parameters)
+    return url is not None and (text_id(url), capture.time) == (place.url_id, place.time)
+
+
+def records_at(file: BinaryFile, offset: int) -> Iterator[tuple[Record, bytes]]:
+    """The records that begin at *offset*, with their bytes: one, or those of one gzip member."""
+    compression = compression_of(file)
+    if compression != "none":
+        return _records(_member(file, compression, offset))
+    look = _FIRST_LOOK
+    while True:
+        file.seek(offset)
+        content = file.read(look)
+        found = list(islice(_records(content), 1))
+        if len(content) < look or look > MAX_BYTES or (found and not found[0][0].truncated):
+            return iter(found)
+        look *= 4
+
+
+def _member(file: BinaryFile, compression: str, offset: int) -> bytes:
+    """What is compressed as one at *offset*; under lz4, perhaps a little more."""
+    if compression == "zstd":
+        return _zstd_frame(file, offset)
+    pieces: list[bytes] = []
+    size, begin = 0, None
+    for stretch in islice(stretches(file, compression, offset, Problems()), 1):
+        for place, piece in stretch:
+            begin = place if begin is None else begin
+            if place != begin and compression == "gzip":
+                break
+            pieces.append(piece)
+            size += len(piece)
+            if place != begin or size > MAX_BYTES:
+                break
+    return b"".join(pieces)
+
+
+def _zstd_frame(file: BinaryFile, offset: int) -> bytes:
+    """One frame, by the dictionary that a file may begin with, in a skippable frame.
+
+    https://iipc.github.io/warc-specifications/specifications/warc-zstd/
+    """
+    file.seek(0)
+    head = file.read(8)
+    dictionary = b""
+    if head[0] in _SKIPPABLE:
+        dictionary = file.read(int.from_bytes(head[4:], "little"))
+    if dictionary.startswith(_ZSTD):
+        dictionary = zstandard.ZstdDecompressor().decompressobj().decompress(dictionary)
+    known = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
+    file.seek(offset)
+    decompressor = zstandard.ZstdDecompressor(dict_data=known)
+    return decompressor.stream_reader(file).read(MAX_BYTES)  # type: ignore[arg-type]
+
+
+def _records(content: bytes) -> Iterator[tuple[Record, bytes]]:
+    """The records in *content*, with their bytes, which end where the next one begins."""
+    held: Record | None = None
+    for record in framed_records(io.BytesIO(content), "none", 0, Problems()):
+        if held is not None:
+            yield held, content[held.offset : record.offset]
+        held = record
+    if held is not None:
+        yield held, content[held.offset :]

@@ -1,0 +1,84 @@
+"""One page and one URL: the backlinks from the one to the other, and the visits of a page.
+
+In: partitions, and the rows of a target and of a page in them. Out: backlinks, and the places in
+batches that say where evidence for them is to be read.
+"""
+
+import datetime as dt
+from typing import NamedTuple
+
+import numpy as np
+
+from inlink.index.history import dates
+from inlink.index.partition import Links, Lost, Partition
+from inlink.index.rows import LinkType, ReasonLost
+from inlink.index.segments import REASONS, REDIRECT
+from inlink.urls.canonical import url_of_key
+
+
+class PairLink(NamedTuple):
+    """A backlink: as it is now, or as it was when it was lost."""
+
+    url_from: str
+    url_to: str
+    link_type: LinkType
+    first_seen: dt.date
+    lost: dt.date | None
+    """None: it is live."""
+    reason_lost: ReasonLost
+
+
+class Place(NamedTuple):
+    """Where a visit is told: the row of the visits of a batch."""
+
+    batch: str
+    row: int
+
+
+class PagePlaces(NamedTuple):
+    """The visits of a page: that of its last content, and the last one if that is another."""
+
+    content: Place
+    last: Place | None
+
+
+def links_between(partition: Partition, targets: slice, pages: slice) -> list[PairLink]:
+    """The backlinks from *pages* to *targets*: live ones, then lost ones, the last lost first."""
+    live = _from(partition.links, partition.link_rows(targets), pages)
+    lost = _from(partition.lost, partition.lost_rows(targets), pages)
+    found = [_link(partition, partition.links, row) for row in live]
+    found += sorted(
+        (_link(partition, partition.lost, row) for row in reversed(lost)),
+        key=lambda link: link.lost or dt.date.max,
+        reverse=True,
+    )
+    return found
+
+
+def _from(links: Links | Lost, rows: slice, pages: slice) -> list[int]:
+    source = links.source[rows]
+    within = np.flatnonzero((source >= pages.start) & (source < pages.stop))
+    return [rows.start + place for place in within.tolist()]
+
+
+def _link(partition: Partition, links: Links | Lost, row: int) -> PairLink:
+    target = int(partition.target_of(np.array([row]), links)[0])
+    return PairLink(
+        url_of_key(partition.page_texts.get(int(links.source[row]))),
+        url_of_key(partition.target_keys.get(target)),
+        "redirect" if links.flags[row] & REDIRECT else "href",
+        dates(links.first_seen[row : row + 1])[0],
+        dates(links.lost[row : row + 1])[0] if isinstance(links, Lost) else None,
+        REASONS[int(links.reason[row])] if isinstance(links, Lost) else "",
+    )
+
+
+def page_places(partition: Partition, page: slice) -> PagePlaces | None:
+    """Where the visits of a page, one of the targets, are told; None if it never had content."""
+    places = partition.places
+    start, stop = np.searchsorted(places.target, [page.start, page.stop]).tolist()
+    found = [
+        Place(partition.batch_names.get(int(places.batch[place])), int(places.row[place]))
+        for place in range(start, stop)
+    ]
+    return PagePlaces(found[0], found[1] if len(found) > 1 else None) if found else None

@@ -26,6 +26,7 @@ from inlink.index.rows import (
     NewLostOrder,
     NewLostType,
 )
+from inlink.index.summaries import SUMMARY_LINKS
 from inlink.urls.domains import registrable_domain
 from inlink.urls.targets import Mode, parse_target
 from tests.index_tables import (
@@ -63,13 +64,15 @@ def web() -> Web:
     return random_web(seed=21, links=700)
 
 
-@pytest.fixture(scope="module", params=["one partition", "many partitions"])
+@pytest.fixture(scope="module", params=["one partition", "many partitions", "summarised"])
 def reader(
     request: pytest.FixtureRequest, web: Web, tmp_path_factory: pytest.TempPathFactory
 ) -> Reader:
     directory = tmp_path_factory.mktemp("generation")
     many = request.param == "many partitions"
-    return read(web, directory, -(-len(web.links) // 7) if many else 20_000_000)
+    partition_links = -(-len(web.links) // 7) if many else 20_000_000
+    summary_links = 1 if request.param == "summarised" else SUMMARY_LINKS
+    return read(web, directory, partition_links, summary_links)
 
 
 def spans(random: Random) -> list[Span]:

@@ -45,7 +45,8 @@ def new_lost_backlinks(
     keep: LinkFilter,
 ) -> list[NewLostBacklink]:
     """The first *limit* events; equals new before lost, then in key order."""
-    events = _events(partition, _within_span(partition, targets, span, new_lost_type, keep))
+    within = _within_span(partition, targets, span, new_lost_type, keep)
+    events = _events(partition, _first_of_each(partition, within, order, limit))
     values = events.day if order == "new_lost_date" else events.column(order)
     chosen = selection.top(values, limit)
     return _backlinks(events.at(chosen))
@@ -100,6 +101,21 @@ def _within_span(
         kept(partition, links, found, keep),
         kept(partition, lost, was_found, keep),
         kept(partition, lost, was_lost, keep),
+    )
+
+
+def _first_of_each(partition: Partition, rows: _Rows, order: NewLostOrder, limit: int) -> _Rows:
+    """The first *limit* of each kind, which have the first of all among them."""
+    links, lost = partition.links, partition.lost
+
+    def first(of: Links | Lost, found: Rows, day: Ints) -> Rows:
+        values = day if order == "new_lost_date" else getattr(of, order)
+        return np.sort(found[selection.top(values[found], limit)])
+
+    return _Rows(
+        first(links, rows.live, links.found),
+        first(lost, rows.ended, lost.found),
+        first(lost, rows.lost, lost.lost),
     )
 
 

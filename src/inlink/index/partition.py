@@ -155,6 +155,30 @@ class Places:
     row: Int32
 
 
+@dataclass(frozen=True, slots=True)
+class Stays:
+    """For how long referring hosts were there, by host, then day, and their backlinks."""
+
+    host: Int32
+    first: Int32
+    last: Int32
+    """The greatest int32: the host is there now."""
+    backlinks: Int32
+    dofollow_backlinks: Int32
+    first_seen: Int32
+
+    def at(self, rows: slice | _Ints) -> "Stays":
+        """Those at *rows*."""
+        return Stays(
+            self.host[rows],
+            self.first[rows],
+            self.last[rows],
+            self.backlinks[rows],
+            self.dofollow_backlinks[rows],
+            self.first_seen[rows],
+        )
+
+
 class LinkTexts(NamedTuple):
     """Texts of links: one list for each column."""
 
@@ -195,10 +219,13 @@ class Partition:
         self.gov = _row_of(self.tlds, "gov")
         summaries = directory / "summaries.arrow"
         self._summaries: dict[tuple[int, int], _Summary] = {}
+        self._stays_of: dict[tuple[int, ...], slice] = {}
         if summaries.exists():  # written last, by means of the rest
             self._summaries = _summaries(map_columns(summaries))
             self._top_links = map_columns(directory / "top_links.arrow")["link"]
             self._top_hosts = TopHosts(**map_columns(directory / "top_hosts.arrow"))
+            self._stays = Stays(**map_columns(directory / "stays.arrow"))
+            self._stays_of = _stay_rows(map_columns(directory / "stay_slices.arrow"))
 
     def target_rows(self, low: str, high: str) -> slice:
         """The rows of `targets` with a sort key from *low* up to, not including, *high*."""
@@ -269,6 +296,12 @@ class Partition:
         start = (found.number * len(BACKLINK_ORDERS) + BACKLINK_ORDERS.index(order)) * TOP
         return self._top_hosts.at(slice(start, start + limit))
 
+    def stays(self, targets: slice) -> Stays | None:
+        """The stays of the hosts that link to *targets*, where they were joined before."""
+        links, lost = self.link_rows(targets), self.lost_rows(targets)
+        rows = self._stays_of.get((links.start, links.stop, lost.start, lost.stop))
+        return self._stays.at(rows) if rows else None
+
     def values_of(self, order: BacklinkOrder) -> Int16 | Int8:
         """The column that live links are ordered by."""
         if order == "date_found":
@@ -338,3 +371,9 @@ def _summaries(columns: dict[str, Any]) -> dict[tuple[int, int], _Summary]:
         links: _Summary(number, Metrics(*row))
         for number, (links, row) in enumerate(zip(ranges, counts, strict=True))
     }
+
+
+def _stay_rows(columns: dict[str, Any]) -> dict[tuple[int, ...], slice]:
+    *slices, ends = (column.tolist() for column in columns.values())
+    rows = map(slice, [0, *ends], ends)
+    return dict(zip(zip(*slices, strict=True), rows, strict=True))

@@ -24,7 +24,7 @@ from inlink.index.history import (
     live_by_day,
     wanted,
 )
-from inlink.index.partition import Partition
+from inlink.index.partition import Partition, Stays
 from inlink.index.rows import DayCount, NewLostDomainOrder, NewLostRefdomain, NewLostType
 from inlink.index.segments import NOFOLLOW
 from inlink.index.selection import Ints, Rows
@@ -45,14 +45,18 @@ def new_lost_refdomains(
     limit: int,
 ) -> list[NewLostRefdomain]:
     """The first *limit* events; equals new before lost, then by name."""
-    joined = _intervals(partition, targets)
+    joined = partition.stays(targets) or _intervals(partition, targets)
     new, lost = wanted(new_lost_type, in_span(joined.first, span), in_span(joined.last, span))
     interval = np.concatenate([new, lost])
     day = np.concatenate([joined.first[new], joined.last[lost]])
     rank = partition.hosts.domain_inlink_rank[joined.host[interval]]
     chosen = selection.top(day if order == "new_lost_date" else rank, limit)
     groups, places = np.unique(interval[chosen], return_inverse=True)
-    counted = _counted(partition, targets, joined, groups)
+    counted: Stays | _Counted = (
+        joined.at(groups)
+        if isinstance(joined, Stays)
+        else _counted(partition, targets, joined, groups)
+    )
     columns = (
         dates(day[chosen]),
         ["lost" if place >= len(new) else "new" for place in chosen.tolist()],
@@ -69,15 +73,34 @@ def new_lost_refdomains_count(
     partition: Partition, targets: slice, span: Span, new_lost_type: NewLostType | None
 ) -> list[DayCount]:
     """How many came and went on each day of *span*."""
-    joined = _intervals(partition, targets)
+    joined = partition.stays(targets) or _intervals(partition, targets)
     new, lost = wanted(new_lost_type, in_span(joined.first, span), in_span(joined.last, span))
     return day_counts(span, joined.first[new], joined.last[lost])
 
 
 def live_refdomains(partition: Partition, targets: slice, span: Span) -> list[tuple[dt.date, int]]:
     """How many are there at the end of each day of *span*."""
-    joined = _intervals(partition, targets)
+    joined = partition.stays(targets) or _intervals(partition, targets)
     return live_by_day(span, joined.first, joined.last)
+
+
+def stays(partition: Partition, targets: slice) -> Stays:
+    """Every interval of *targets*, with its backlinks counted."""
+    joined = _intervals(partition, targets)
+    counted = _counted(partition, targets, joined, np.arange(len(joined.host)))
+    return Stays(
+        *(
+            column.astype(np.int32)
+            for column in (
+                joined.host,
+                joined.first,
+                joined.last,
+                counted.backlinks,
+                counted.dofollow_backlinks,
+                counted.first_seen,
+            )
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +158,8 @@ def _live_hosts(partition: Partition, rows: slice) -> tuple[Rows, Ints]:
 class _Counted:
     """The backlinks of intervals."""
 
-    backlinks: Rows
-    dofollow_backlinks: Rows
+    backlinks: Ints
+    dofollow_backlinks: Ints
     first_seen: Ints
 
 

@@ -4,19 +4,21 @@ In: a partition whose other files are written. Out: ``summaries.arrow``, one row
 slice of links that one host, one domain (on any level of its name) or one URL can be asked for, and
 that is longer than a threshold; it has the metrics, and is found by the ends of the slice, so no
 names are kept. ``top_links.arrow`` and ``top_hosts.arrow`` have the beginnings of the lists of
-backlinks and of referring domains: `TOP` rows for each list of each slice.
+backlinks and of referring domains: `TOP` rows for each list of each slice. ``stays.arrow`` has the
+history of its referring domains, found by the ends of the slices of live and lost links.
 """
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import duckdb
 import numpy as np
 
-from inlink.index import queries, selection
+from inlink.index import queries, refdomain_history, selection
 from inlink.index.files import Column, write_columns
-from inlink.index.partition import TOP, Partition
+from inlink.index.partition import TOP, Partition, Stays
 from inlink.index.rows import BACKLINK_ORDERS, Metrics
 from inlink.urls.canonical import url_of_key
 from inlink.urls.targets import Mode, TargetError, parse_target
@@ -32,15 +34,18 @@ def write_summaries(
     partition = Partition(directory)
     database.execute("set variable summary_links = ?", [summary_links])
     hosts = database.execute(queries.LARGE_DOMAINS).fetchall()
-    ranges = set()
+    ranges, histories = set(), {}
     for text, mode in (*_names(hosts, summary_links), *_urls(partition, summary_links)):
         try:
             target = parse_target(text, mode)
         except TargetError:
             continue  # a host of one label, say: nobody can ask for it
-        rows = partition.link_rows(partition.target_rows(target.low, target.high))
+        targets = partition.target_rows(target.low, target.high)
+        rows, lost = partition.link_rows(targets), partition.lost_rows(targets)
         if rows.stop - rows.start > summary_links:
             ranges.add((rows.start, rows.stop))
+            histories[rows.start, rows.stop, lost.start, lost.stop] = targets
+    _write_stays(partition, directory, dict(sorted(histories.items())))
     _write(partition, directory, sorted(ranges))
     return len(ranges)
 
@@ -90,6 +95,23 @@ def _write(partition: Partition, directory: Path, ranges: list[tuple[int, int]])
         directory / "summaries.arrow",
         {name: np.array(values, np.int64) for name, values in columns.items()},
     )
+
+
+def _write_stays(
+    partition: Partition, directory: Path, histories: dict[tuple[int, ...], slice]
+) -> None:
+    found = [refdomain_history.stays(partition, targets) for targets in histories.values()]
+    names = [field.name for field in fields(Stays)]
+    columns = {
+        name: np.concatenate([np.empty(0, np.int32), *(getattr(each, name) for each in found)])
+        for name in names
+    }
+    write_columns(directory / "stays.arrow", columns)
+    ends = np.cumsum([len(each.host) for each in found], dtype=np.int64)
+    slices = np.array(list(histories), np.int64).reshape(-1, 4)
+    named = zip(("link_start", "link_end", "lost_start", "lost_end"), slices.T, strict=True)
+    bounds = {name: np.ascontiguousarray(column) for name, column in named}
+    write_columns(directory / "stay_slices.arrow", {**bounds, "stays_end": ends})
 
 
 def _top_links(partition: Partition, slices: list[slice]) -> Column:

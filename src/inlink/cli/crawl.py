@@ -14,8 +14,9 @@ from rich.table import Table
 
 from inlink.cli.options import data_option
 from inlink.cli.progress import count_progress
+from inlink.crawl.errors import CrawlError
 from inlink.crawl.plan_file import PlanError
-from inlink.crawl.spec import CrawlError, CrawlSpec, CrawlSummary, Progress, Scope
+from inlink.crawl.spec import CrawlSpec, CrawlSummary, Progress, Scope
 from inlink.store import settings
 from inlink.store.layout import BusyError, Layout
 

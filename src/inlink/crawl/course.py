@@ -10,7 +10,6 @@ and takes it for the result (`Course.catch_up`).
 import time
 from functools import lru_cache
 
-from inlink.crawl.addresses import is_loopback
 from inlink.crawl.discover import links_of, sitemap_urls
 from inlink.crawl.errors import FetchError
 from inlink.crawl.fetch import Fetched
@@ -26,6 +25,7 @@ from inlink.crawl.politeness import (
     pause_before_retry,
     smoothed,
 )
+from inlink.crawl.reach import Reach
 from inlink.crawl.replay import recorded_behind
 from inlink.crawl.robots import (
     KEPT_SECONDS,
@@ -38,13 +38,11 @@ from inlink.crawl.robots import (
     sitemaps_of,
 )
 from inlink.crawl.spec import CrawlSpec
-from inlink.crawl.traps import in_order, is_trap, pattern_of, without_session
 from inlink.crawl.warc import WarcFiles
 from inlink.extract.http import field
 from inlink.extract.observe import REDIRECTS
 from inlink.store.settings import Settings
 from inlink.urls.canonical import canonical_url
-from inlink.urls.domains import registrable_domain
 
 LOOK_AHEAD = 5.0
 """Seconds before its turn that a task may be taken out, to wait for it."""
@@ -58,7 +56,7 @@ rules_of = lru_cache(256)(Rules)
 
 
 class Course:
-    """One crawl: *loopback_only* says that it must not leave this machine."""
+    """One crawl."""
 
     def __init__(
         self,
@@ -66,14 +64,13 @@ class Course:
         settings: Settings,
         frontier: Frontier,
         files: WarcFiles,
-        *,
-        loopback_only: bool,
+        reach: Reach,
     ) -> None:
         self._spec = spec
         self._settings = settings
         self._frontier = frontier
         self._files = files
-        self._loopback_only = loopback_only
+        self._reach = reach
         self._under_way = 0
         self.pages = frontier.marked("pages")
         """How many pages were fetched, whatever came of it."""
@@ -231,9 +228,9 @@ class Course:
         self._frontier.tally("unchanged" if is_revisit else f"{result.status // 100}xx")
         for found in links_of(result, self._settings):
             if found.is_redirect:
-                self._follow(found.url, task.depth, task.hops + 1, task.priority)
+                self._reach.follow(found.url, task.depth, task.hops + 1, task.priority)
             else:
-                self._follow(found.url, task.depth + 1, 0, task.priority - 1)
+                self._reach.follow(found.url, task.depth + 1, 0, task.priority - 1)
 
     def _take_robots(self, task: Task, result: Result) -> None:
         target = _redirect_target(result)
@@ -261,7 +258,7 @@ class Course:
         if (
             url
             and depth <= MAX_SITEMAP_DEPTH
-            and self._is_in_reach(url)
+            and self._reach.includes(url)
             and self._frontier.is_new(f"sitemap {url}")
         ):
             self._frontier.add(Task(url=url, kind=Kind.SITEMAP, depth=depth))
@@ -272,41 +269,7 @@ class Course:
             if entry.is_sitemap:
                 self._add_sitemap(entry.url, task.depth + 1)
             elif url:
-                self._follow(url, 1, 0, -1.0)
-
-    # What to follow
-
-    def sow(self, task: Task) -> None:
-        """Take in a page that was asked for; what lies in its domain or host is in scope."""
-        self._frontier.widen_scope(self._scope_of(host_of(task.url)))
-        if self._frontier.is_new(task.url):
-            self._frontier.is_new(in_order(task.url))
-            self._frontier.add(task)
-
-    def _scope_of(self, host: str) -> str:
-        return registrable_domain(host) if self._spec.scope == "domain" else host
-
-    def _is_in_reach(self, url: str) -> bool:
-        host = host_of(url)
-        if self._loopback_only and not is_loopback(host):
-            return False
-        return self._spec.scope == "web" or self._frontier.in_scope(self._scope_of(host))
-
-    def _follow(self, found: str, depth: int, hops: int, priority: float) -> None:
-        """Take in a URL that was found, if it is new, in scope, within bounds and no trap."""
-        if self._spec.depth is not None and depth > self._spec.depth:
-            return
-        url = without_session(found)
-        if hops > self._settings.redirect_hops or not self._is_in_reach(url):
-            return
-        host = self._frontier.host(host_of(url))
-        if host.pages + host.queued >= self._settings.host_pages:
-            return
-        if not self._frontier.is_new(url, in_order(url)) or is_trap(url):
-            return
-        pattern = pattern_of(url)
-        if pattern is None or self._frontier.has_room(*pattern):
-            self._frontier.add(Task(url=url, priority=priority, depth=depth, hops=hops))
+                self._reach.follow(url, 1, 0, -1.0)
 
     # After a kill
 

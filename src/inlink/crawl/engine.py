@@ -155,10 +155,9 @@ class Handler(BaseDownloadHandler):
         task = asyncio.ensure_future(_fetch(spider, request.meta["queued"]))
         spider.under_way.add(task)
         task.add_done_callback(spider.under_way.discard)
-        try:
+        result = None
+        with spider.failing(), contextlib.suppress(asyncio.CancelledError):
             result = await task
-        except asyncio.CancelledError:
-            result = None
         request.meta["result"] = result
         return Response(request.url, body=getattr(result, "body", b""))
 

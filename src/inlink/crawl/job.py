@@ -23,10 +23,12 @@ from inlink import __version__
 from inlink.crawl import engine
 from inlink.crawl.addresses import is_loopback
 from inlink.crawl.course import Course
+from inlink.crawl.errors import CrawlError
 from inlink.crawl.fetch import Fetcher, user_agent
 from inlink.crawl.frontier import Frontier, Task, host_of
 from inlink.crawl.plan_file import read_plan
-from inlink.crawl.spec import CrawlError, CrawlSpec, CrawlSummary, Progress
+from inlink.crawl.reach import Reach
+from inlink.crawl.spec import CrawlSpec, CrawlSummary, Progress
 from inlink.crawl.warc import WarcFiles
 from inlink.store.layout import Layout, locked, write_atomically
 from inlink.store.settings import Settings
@@ -63,8 +65,8 @@ def crawl(
     is told about once a second.
 
     Raises:
-        CrawlError: a seed or a URL of the plan is none, the contact is missing, or the crawl of
-            that name was asked to do something else.
+        CrawlError: a seed or a URL of the plan is none, the contact is missing, the crawl of that
+            name was asked to do something else, or the proxy cannot be reached.
         PlanError: the plan has a line that is no entry.
         OSError: the plan cannot be opened, or a file cannot be written.
         BusyError: another process is at this crawl.
@@ -126,9 +128,8 @@ class _Run:
         self._files = WarcFiles(
             directory, spec.name, _info(spec, settings), begun=self._frontier.marked("files")
         )
-        self._course = Course(
-            spec, settings, self._frontier, self._files, loopback_only=loopback_only
-        )
+        self._reach = Reach(spec, settings, self._frontier, loopback_only=loopback_only)
+        self._course = Course(spec, settings, self._frontier, self._files, self._reach)
         self._settings = settings
         self._loopback_only = loopback_only
 
@@ -169,7 +170,7 @@ class _Run:
             sown += len(batch)
             with self._frontier.committed():
                 for task in batch:
-                    self._course.sow(task)
+                    self._reach.sow(task)
                 self._frontier.mark("sown", sown)
 
     def _finish(self) -> CrawlSummary:

@@ -9,10 +9,6 @@ Count = Annotated[int, Meta(ge=1)]
 Scope = Literal["web", "domain", "host"]
 
 
-class CrawlError(ValueError):
-    """A crawl cannot be made as it was asked for; the message says why and what would be right."""
-
-
 class CrawlSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a crawl is asked to do; kept in its ``crawl.json``."""
 

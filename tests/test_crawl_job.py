@@ -136,6 +136,24 @@ def test_without_being_asked_no_sitemap_is_fetched(site: Site) -> None:
     assert site.asked() == ["/"]
 
 
+def test_pages_that_need_no_fetch_do_not_hold_up_the_others(site: Site, tmp_path: Path) -> None:
+    """Two thousand pages that robots.txt forbids, at another origin of the plan."""
+    forbidden = site.origin.replace("127.0.0.1", "localhost")
+    site.server.web = lambda url, headers: (
+        text("User-agent: *\nDisallow: /")
+        if url == f"{forbidden}/robots.txt"
+        else site.pages.get(url.removeprefix(site.origin))
+    )
+    site.pages |= {f"/{number}": page() for number in range(5)}
+    plan = str(tmp_path / "plan.jsonl")
+    urls = [f"{forbidden}/{number}" for number in range(2000)]
+    urls += [f"{site.origin}/{number}" for number in range(5)]
+    write_plan(plan, [PlanEntry(url=url) for url in urls])
+    summary = site.crawl(seeds=(), plan=plan, depth=0, settings=contacted())
+    assert summary.outcomes == {"2xx": 5, "robots": 2000}
+    assert sorted(site.asked()) == [f"/{number}" for number in range(5)]
+
+
 def test_the_best_of_a_plan_is_fetched_first(site: Site, tmp_path: Path) -> None:
     plan = str(tmp_path / "plan.jsonl.gz")
     write_plan(plan, [PlanEntry(url=f"{site.origin}/{n}", priority=n % 5) for n in range(10)])

@@ -21,9 +21,11 @@ from urllib.parse import urlsplit
 import duckdb
 import pytest
 import trustme
+from click.testing import CliRunner
 from demo.server import Request, Server, ca_file, serving
 from warcio.archiveiterator import ArchiveIterator
 
+from inlink.cli import main
 from tests.crawl_web.sites import BLOCKED, ENDLESS_HOSTS, Web, the_web
 
 DELAY = 0.1
@@ -73,8 +75,9 @@ def crawled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crawled]:
             crawl = max((data / "crawls").iterdir())
             result.logs.append(list(server.log))
             result.files.append(sorted(crawl.glob("*.warc.gz")))
-            inlink(data, environment, "ingest", *map(str, result.files[-1]))
-            inlink(data, environment, "build")
+            for command in (["ingest", *map(str, result.files[-1])], ["build"]):
+                run = CliRunner().invoke(main, [*command, "--data", str(data)])
+                assert run.exit_code == 0, run.output
             result.states.append(backlinks(data))
             result.expected.append((web.live(), web.lost()))
             result.fetched.append(web.fetched())

@@ -6,6 +6,7 @@ Scrapy is imported when the command runs: it takes as long as all the rest.
 import datetime as dt
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import msgspec
@@ -14,8 +15,9 @@ from rich.table import Table
 
 from inlink.cli.options import data_option
 from inlink.cli.progress import count_progress
+from inlink.crawl.errors import CrawlError
 from inlink.crawl.plan_file import PlanError
-from inlink.crawl.spec import CrawlError, CrawlSpec, CrawlSummary, Progress, Scope
+from inlink.crawl.spec import CrawlSpec, CrawlSummary, Progress, Scope
 from inlink.store import settings
 from inlink.store.layout import BusyError, Layout
 
@@ -75,10 +77,16 @@ def crawl_command(
         summary = run_crawl(spec, layout)
     except (CrawlError, PlanError, settings.SettingsError, BusyError, OSError) as error:
         raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:  # before anything was fetched
+        _end_interrupted()
     _show(summary)
     if not summary.finished:
-        click.echo("Interrupted; the same command goes on from here.", err=True)
-        sys.exit(130)
+        _end_interrupted()
+
+
+def _end_interrupted() -> NoReturn:
+    click.echo("Interrupted; the same command goes on from here.", err=True)
+    sys.exit(130)
 
 
 def seed_urls(seed: str) -> list[str]:

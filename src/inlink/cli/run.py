@@ -23,6 +23,7 @@ from inlink.cli.options import data_option
 from inlink.cli.plan import BUDGET, write_plans
 from inlink.crawl.spec import CrawlSpec
 from inlink.extract.ingest import Summary
+from inlink.store import settings
 from inlink.store.layout import BusyError, Layout, locked
 from inlink.urls.canonical import canonical_url, url_id
 
@@ -75,7 +76,7 @@ def run(
     except KeyboardInterrupt:
         click.echo("Interrupted; the same command goes on from here.", err=True)
         sys.exit(130)
-    except (BusyError, OSError, ValueError) as error:
+    except (BusyError, OSError, ValueError) as error:  # those of settings, plans and crawls, too
         raise click.ClickException(str(error)) from error
 
 
@@ -141,9 +142,11 @@ def _next_crawl(layout: Layout, seeds: tuple[str, ...], budget: int) -> CrawlSpe
 def _unvisited(layout: Layout, seeds: tuple[str, ...]) -> tuple[str, ...]:
     """The seeds that no crawl has come to yet; plans look after the others."""
     number = layout.current_number()
-    if number is None:
+    if number is None or not seeds:
         return seeds
-    ids = {url_id(canonical): seed for seed in seeds if (canonical := canonical_url(seed))}
+    dropped = settings.load(layout.root).drop_parameters
+    urls = {seed: canonical_url(seed, drop_parameters=dropped) for seed in seeds}
+    ids = {url_id(url): seed for seed, url in urls.items() if url}
     pages = layout.generation(number) / "tables" / "pages.parquet"
     known = pq.read_table(pages, columns=["url_id"], filters=pc.field("url_id").isin(list(ids)))
     visited = set(known["url_id"].to_pylist())

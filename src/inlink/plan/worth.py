@@ -80,35 +80,31 @@ def stakes(links: ir.Table, urls: ir.Table) -> ir.Table:
 
 def known_pages(known: Known, stakes: ir.Table, at: dt.datetime) -> ir.Table:
     """Pages that were visited and are to be visited again: ``due``, ``hub`` or ``retry``."""
-    now = int(at.timestamp())
-    pages = (
-        known.pages.left_join(known.histories, "url_id")
-        .drop("url_id_right")
-        .left_join(stakes, _.url_id == stakes.source_id)
-        .left_join(known.ranks, "url_id")
-        .drop("url_id_right")
-    )
-    pages = pages.mutate(
-        age=(now - _.visited_at.epoch_seconds()) / DAY,
-        why=(_.failures > 0).ifelse(
-            "retry", (_.domains >= HUB_DOMAINS).fill_null(False).ifelse("hub", "due")
-        ),
+    is_hub = (_.domains >= HUB_DOMAINS).fill_null(False)
+    pages = _with_all_that_is_known(known, stakes).mutate(
+        age=(int(at.timestamp()) - _.visited_at.epoch_seconds()) / DAY,
+        why=(_.failures > 0).ifelse("retry", is_hub.ifelse("hub", "due")),
         usual=interval(_.checks, _.changes, _.days),
     )
-    retry = RETRY * 2.0 ** ibis.least(_.failures - 1, 16)
+    retry = ibis.least(RETRY * 2.0 ** ibis.least(_.failures - 1, 16), LONGEST)
     hub = ibis.greatest(_.usual / HUB_HASTE, SHORTEST)
-    pages = pages.mutate(
-        wait=_.why.cases(("retry", ibis.least(retry, LONGEST)), ("hub", hub), else_=_.usual)
-    ).filter(_.age >= _.wait)
+    waiting = pages.mutate(wait=_.why.cases(("retry", retry), ("hub", hub), else_=_.usual))
     hope = _.domains.notnull().ifelse(1.0, 2.0**-_.failures)
     news = (_.why == "retry").ifelse(hope, 1 - 2.0 ** (-_.age / _.wait))
-    hosts = known.urls.select("url_id", host_id=_.host.hash())
+    stake = (1 + _.stake.fill_null(0)).sqrt()
     return (
-        pages.mutate(priority=_trust(_.inlink_rank) * (1 + _.stake.fill_null(0)).sqrt() * news)
-        .inner_join(hosts, "url_id")
-        .mutate(pagerank=_.pagerank.fill_null(0))
+        waiting.filter(_.age >= _.wait)
+        .mutate(priority=_trust(_.inlink_rank) * stake * news, pagerank=_.pagerank.fill_null(0))
+        .inner_join(known.urls.select("url_id", host_id=_.host.hash()), "url_id")
         .select(_CANDIDATE)
     )
+
+
+def _with_all_that_is_known(known: Known, stakes: ir.Table) -> ir.Table:
+    """Every page with its history, stake and rank; what it does not have is null."""
+    pages = known.pages.left_join(known.histories, "url_id").drop("url_id_right")
+    pages = pages.left_join(stakes, pages.url_id == stakes.source_id)
+    return pages.left_join(known.ranks, "url_id").drop("url_id_right")
 
 
 def new_urls(known: Known, blocked_hosts: tuple[str, ...]) -> ir.Table:

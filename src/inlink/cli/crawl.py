@@ -4,6 +4,7 @@ Scrapy is imported when the command runs: it takes as long as all the rest.
 """
 
 import datetime as dt
+import importlib.util
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -62,6 +63,10 @@ def crawl_command(
 
     They are ready for `inlink ingest`. After Ctrl-C the same command goes on.
     """
+    if importlib.util.find_spec("scrapy") is None:
+        raise click.ClickException(
+            "inlink crawl needs the extra crawl: pip install 'inlink[crawl]'"
+        )
     asked = CrawlSpec(
         name=f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}",
         seeds=tuple(url for seed in seeds for url in seed_urls(seed)),

@@ -1,6 +1,6 @@
 """Run the benchmarks and write their tables.
 
-    python -m bench [--quick] [--out DIRECTORY] [STAGE...]
+    python -m bench [--quick] [--most-links N] [--out DIRECTORY] [STAGE...]
 
 Each stage runs in a process of its own, so that none inherits another's memory. Writes
 ``results.json`` (every sample) and ``results.md`` (the tables) into DIRECTORY (``bench-results``);
@@ -70,13 +70,13 @@ def machine() -> str:
     )
 
 
-def run_stage(name: str, quick: bool, inputs: Path) -> StageResult:
+def run_stage(name: str, quick: bool, inputs: Path, most_links: int) -> StageResult:
     """Measure one stage, in this process."""
     stage = cast("Stage", importlib.import_module(f"bench.{name}"))
     began, start, described = dt.datetime.now(dt.UTC), time.perf_counter(), machine()
     measurements, skipped = [], []
     with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as directory:
-        for found in stage.measure(Run(quick, Path(directory), inputs)):
+        for found in stage.measure(Run(quick, Path(directory), inputs, most_links)):
             if isinstance(found, Skipped):
                 skipped.append(found)
                 print(f"    left out: {found.contender}: {found.reason}", flush=True)
@@ -217,6 +217,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="all stages in ten minutes")
     parser.add_argument("--out", type=Path, default=Path("bench-results"))
     parser.add_argument("--keep-inputs", action="store_true")
+    parser.add_argument("--most-links", type=int, default=50_000_000, help="leave out larger webs")
     parser.add_argument("--record", action="store_true", help="write guard.json (quick runs)")
     parser.add_argument("--result", type=Path, help=argparse.SUPPRESS)  # of the process of a stage
     options = parser.parse_args()
@@ -226,7 +227,7 @@ def main() -> None:
     inputs = options.out / "inputs"
     inputs.mkdir(parents=True, exist_ok=True)
     if options.result:
-        result = run_stage(options.stages[0], options.quick, inputs)
+        result = run_stage(options.stages[0], options.quick, inputs, options.most_links)
         options.result.write_bytes(msgspec.json.encode(result))
         return
     stored = options.out / "results.json"
@@ -238,7 +239,7 @@ def main() -> None:
         print(f"== {name}", flush=True)
         part = options.out / f"{name}.part"
         command = [sys.executable, "-m", "bench", name, "--result", str(part)]
-        command += ["--out", str(options.out)]
+        command += ["--out", str(options.out), "--most-links", str(options.most_links)]
         subprocess.run(command + ["--quick"] * options.quick, check=True)
         results[name] = msgspec.json.decode(part.read_bytes(), type=StageResult)
         part.unlink()

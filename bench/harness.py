@@ -83,6 +83,8 @@ class Run:
     """An empty directory for the stage's files; removed afterwards."""
     shared: Path
     """A directory for inputs that several stages of a run use; see ``webs``."""
+    most_links: int
+    """Webs of more links are left out."""
 
     def rounds(self, full: int, quick: int) -> int:
         """How many rounds to measure."""

@@ -237,7 +237,7 @@ def _requests_a_second(
 def _other_sizes(run: Run, layout: Layout) -> Iterator[Measurement]:
     """The same questions about targets with as many links, in webs of other sizes."""
     sizes = OTHER_SIZES_QUICK if run.quick else OTHER_SIZES
-    layouts = [webs.generation(run, size) for size in sizes]
+    layouts = [webs.generation(run, size) for size in sizes if size <= run.most_links]
     small, large = (*layouts, layout)[:2]
     with served_by_inlink(small) as first, served_by_inlink(large) as second:
         for before, after in _alike(small, large):

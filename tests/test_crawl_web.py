@@ -36,7 +36,7 @@ SETTINGS = {
     "user_agent_contact": "mailto:crawl@operator.example",
     "crawl_delay_seconds": DELAY,
     "host_pages": HOST_PAGES,
-    "fetch_timeout_seconds": 3,
+    "fetch_timeout_seconds": 4,
     "max_body_megabytes": 1,
     "redirect_hops": 5,
     "blocked_hosts": [BLOCKED],
@@ -194,6 +194,7 @@ def test_no_host_is_asked_two_things_at_once_or_before_its_delay(
     by_host = defaultdict(list)
     for request in crawled.logs[crawl]:
         by_host[request.host].append(request)
+    assert crawl == 2 or len(by_host) > 250
     for host, requests in by_host.items():
         requests.sort(key=lambda request: request.begin)
         delay = 0.5 if host == "robots-delay.example" else DELAY

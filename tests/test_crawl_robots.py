@@ -74,6 +74,8 @@ disallow: /baz
         ("User-agent: *\nDisallow: /foo/bar/%E3%83%84", "bot", "/foo/bar/%E3%83%84", False),
         ("User-agent: *\nDisallow: /foo/bar/%62%61%7A", "bot", "/foo/bar/baz", False),
         ("# nothing\nDisallow: /", "bot", "/", True),
+        ("User-agent: *\nCrawl-delay: 2\nUser-agent: other\nDisallow: /no", "bot", "/no", False),
+        ("User-agent: *\nNoindex: /a\nUser-agent: other\nDisallow: /no", "bot", "/no", False),
     ],
 )  # fmt: skip
 def test_the_examples_of_the_standard_hold(text: str, robot: str, path: str, allowed: bool) -> None:

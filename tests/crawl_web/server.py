@@ -68,6 +68,8 @@ class Server:
             await writer.start_tls(self._context(target.partition(":")[0]))
             method, path, headers = await _request(reader)
             target = f"https://{headers['host']}{path}"
+        if target.startswith("/"):  # asked directly
+            target = f"http://{headers['host']}{target}"
         begin = time.time()
         try:
             await _until_gone(reader, (self.web(target, headers) or reply(404, {}))(writer))

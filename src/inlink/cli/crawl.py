@@ -1,8 +1,13 @@
-"""``inlink crawl``: fetch pages into WARC files."""
+"""``inlink crawl``: fetch pages into WARC files.
+
+Scrapy comes with an extra and takes its time to load, so ``job`` is imported where it is used.
+"""
 
 import datetime as dt
+import importlib.util
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import msgspec
@@ -11,9 +16,9 @@ from rich.table import Table
 
 from inlink.cli.options import data_option
 from inlink.cli.progress import count_progress
-from inlink.crawl.job import CrawlError, CrawlSpec, CrawlSummary, Progress, crawl, unfinished
+from inlink.crawl.errors import CrawlError
 from inlink.crawl.plan_file import PlanError
-from inlink.crawl.spec import Scope
+from inlink.crawl.spec import CrawlSpec, CrawlSummary, Progress, Scope
 from inlink.store import settings
 from inlink.store.layout import BusyError, Layout
 
@@ -58,6 +63,10 @@ def crawl_command(
 
     They are ready for `inlink ingest`. After Ctrl-C the same command goes on.
     """
+    if importlib.util.find_spec("scrapy") is None:
+        raise click.ClickException(
+            "inlink crawl needs the extra crawl: pip install 'inlink[crawl]'"
+        )
     asked = CrawlSpec(
         name=f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}",
         seeds=tuple(url for seed in seeds for url in _urls(seed)),
@@ -73,10 +82,16 @@ def crawl_command(
         summary = _crawl(spec, layout)
     except (CrawlError, PlanError, settings.SettingsError, BusyError, OSError) as error:
         raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:  # before anything was fetched
+        _end_interrupted()
     _show(summary)
     if not summary.finished:
-        click.echo("Interrupted; the same command goes on from here.", err=True)
-        sys.exit(130)
+        _end_interrupted()
+
+
+def _end_interrupted() -> NoReturn:
+    click.echo("Interrupted; the same command goes on from here.", err=True)
+    sys.exit(130)
 
 
 def _urls(seed: str) -> list[str]:
@@ -94,6 +109,8 @@ def _with_scheme(url: str) -> str:
 
 def _interrupted(asked: CrawlSpec, layout: Layout, *, any_of_them: bool) -> CrawlSpec | None:
     """The latest unfinished crawl that was asked for the same."""
+    from inlink.crawl.job import unfinished
+
     for spec in reversed(unfinished(layout)):
         if any_of_them or msgspec.structs.replace(spec, name=asked.name) == asked:
             click.echo(f"Going on with the crawl {spec.name}.", err=True)
@@ -104,6 +121,8 @@ def _interrupted(asked: CrawlSpec, layout: Layout, *, any_of_them: bool) -> Craw
 
 
 def _crawl(spec: CrawlSpec, layout: Layout) -> CrawlSummary:
+    from inlink.crawl.job import crawl
+
     with count_progress("Crawling", "pages", spec.max_pages) as meter:
 
         def report(progress: Progress) -> None:

@@ -12,10 +12,13 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.text import Text
 
 LINE_INTERVAL = 5.0
 """Seconds between two lines where there is no terminal."""
@@ -37,6 +40,7 @@ def count_progress(title: str, unit: str, total: int | None) -> Iterator[Meter]:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
+            _RateColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
         )
@@ -70,6 +74,11 @@ def _bar(console: Console) -> Progress:
         console=console,
         transient=True,
     )
+
+
+class _RateColumn(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed or 0:,.0f}/s")
 
 
 class _Lines:

@@ -9,6 +9,7 @@ and takes it for the result (`Course.catch_up`).
 
 import time
 from functools import lru_cache
+from typing import Literal
 
 from inlink.crawl.discover import links_of, sitemap_urls
 from inlink.crawl.errors import FetchError
@@ -44,6 +45,8 @@ from inlink.extract.observe import REDIRECTS
 from inlink.store.settings import Settings
 from inlink.urls.canonical import canonical_url
 
+SETTLING_SECONDS = 0.05
+"""How long tasks are settled that need no fetch before anything else has its turn."""
 LOOK_AHEAD = 5.0
 """Seconds before its turn that a task may be taken out, to wait for it."""
 MAX_SITEMAP_DEPTH = 3
@@ -84,9 +87,16 @@ class Course:
     def _may_fetch(self, pages: int) -> bool:
         return self._spec.max_pages is None or pages < self._spec.max_pages
 
-    def next(self) -> Queued | None:
-        """The task whose turn it is, or soon will be; None if there is none at present."""
+    def next(self) -> Queued | Literal["later"] | None:
+        """The task whose turn it is, or soon will be; None if there is none at present.
+
+        What needs no fetch is settled on the way. Where that is a lot, so that others would have
+        to wait, the answer is "later": there is more, ask again soon.
+        """
+        until = time.monotonic() + SETTLING_SECONDS
         while self._may_fetch(self.pages + self._under_way):
+            if time.monotonic() > until:
+                return "later"
             queued = self._frontier.next(time.time() + LOOK_AHEAD)
             if queued is None:
                 return None

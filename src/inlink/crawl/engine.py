@@ -88,6 +88,8 @@ class Spider(scrapy.Spider):
         assert response.request is not None
         queued, result = response.request.meta["queued"], response.request.meta["result"]
         with self.failing():
+            if queued is None:
+                return
             if result is None:
                 self.course.drop(queued)
             else:
@@ -119,6 +121,7 @@ class Scheduler(BaseScheduler):
 
     def __init__(self, spider: Spider) -> None:
         self._spider = spider
+        self._resting = False
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> "Scheduler":
@@ -136,12 +139,17 @@ class Scheduler(BaseScheduler):
 
     def next_request(self) -> Request | None:
         """A request for the next task."""
+        if self._spider.stopping.is_set() or self._resting:
+            self._resting = False
+            return None
         queued = None
-        if not self._spider.stopping.is_set():
-            with self._spider.failing():
-                queued = self._spider.course.next()
+        with self._spider.failing():
+            queued = self._spider.course.next()
         if queued is None:
             return None
+        if queued == "later":  # Scrapy asks again when this is done, which it is at once
+            self._resting = True
+            return Request("http://later.invalid/", meta={"queued": None}, dont_filter=True)
         return Request(queued.task.url, meta={"queued": queued}, dont_filter=True)
 
 
@@ -152,10 +160,12 @@ class Handler(BaseDownloadHandler):
         """The result stands in ``meta``; None if the crawl was stopped before there was any."""
         spider = self.crawler.spider
         assert isinstance(spider, Spider)
+        request.meta["result"] = result = None
+        if request.meta["queued"] is None:
+            return Response(request.url)
         task = asyncio.ensure_future(_fetch(spider, request.meta["queued"]))
         spider.under_way.add(task)
         task.add_done_callback(spider.under_way.discard)
-        result = None
         with spider.failing(), contextlib.suppress(asyncio.CancelledError):
             result = await task
         request.meta["result"] = result

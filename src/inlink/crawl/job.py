@@ -136,7 +136,7 @@ class _Run:
     def go_on(self, progress: Callable[[Progress], None] | None) -> CrawlSummary:
         """Run until the end or a signal."""
         try:
-            self._sow()
+            self._sow(progress)
             self._course.catch_up()
             finished = asyncio.run(self._fetch(progress))
             return self._finish() if finished else self._summary(finished=False)
@@ -162,7 +162,7 @@ class _Run:
             self._course.pages, frontier.queued, frontier.bytes, frontier.waiting_hosts()
         )
 
-    def _sow(self) -> None:
+    def _sow(self, progress: Callable[[Progress], None] | None) -> None:
         """Take seeds and plan into the frontier, from where an earlier run came to."""
         sown = self._frontier.marked("sown")
         tasks = islice(_tasks(self._spec, self._settings), sown, None)
@@ -172,6 +172,8 @@ class _Run:
                 for task in batch:
                     self._reach.sow(task)
                 self._frontier.mark("sown", sown)
+            if progress:
+                progress(self._progress())
 
     def _finish(self) -> CrawlSummary:
         self._files.close()

@@ -38,7 +38,8 @@ class PlanEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """With *last_modified*, from the last answer that had content: 304 says that it still holds."""
     last_modified: str | None = None
     digest: str | None = None
-    """Payload digest of that answer (``sha1:…``), which was given at *visited_at*."""
+    """Payload digest of that answer (``sha1:…``), which was given at *visited_at*. Only for a page
+    that was ``ok`` and without robots directives: those may stand in the header, which has none."""
     visited_at: dt.datetime | None = None
 
 
@@ -94,7 +95,7 @@ def _written_whole(address: str) -> Iterator[IO[bytes]]:
 
 
 def _compressed(raw: Any, address: str) -> Any:
-    """Without a time in the header of gzip: the same plan is the same file."""
+    """Without name and time in the header of gzip: the same plan is the same file."""
     if not address.endswith(".gz"):
         return contextlib.nullcontext(raw)
-    return gzip.GzipFile(fileobj=raw, mode="wb", mtime=0)
+    return gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0)

@@ -4,6 +4,7 @@ In: the answer to the request for it. Out: rules: which URLs may be fetched, how
 between two, and which sitemaps there are. Protego reads the file.
 """
 
+import re
 from urllib.parse import urlsplit
 
 import msgspec
@@ -24,6 +25,9 @@ MAX_BYTES = 500 * 1024
 MAX_REDIRECTS = 5
 """How many are followed (section 2.3.1.2)."""
 
+_RULE_LINE = re.compile(r"^[ \t]*(?:user|allow|dis|dias).*$", re.I | re.M)
+"""Other lines must not come between rules (section 2.2.4), but for Protego they end a group."""
+
 
 class RobotsAnswer(msgspec.Struct, frozen=True):
     """What is known of the rules of one origin; kept by the frontier.
@@ -41,7 +45,8 @@ class Rules:
     """The rules of one origin for one robot."""
 
     def __init__(self, text: str, robot_name: str) -> None:
-        self._parsed = Protego.parse(text)
+        self._parsed = Protego.parse("\n".join(_RULE_LINE.findall(text)))
+        self._delay = float(Protego.parse(text).crawl_delay(robot_name) or 0)
         self._robot = robot_name
 
     def allow(self, url: str) -> bool:
@@ -51,7 +56,7 @@ class Rules:
     @property
     def delay(self) -> float:
         """Seconds of ``Crawl-delay``; 0 where there is none."""
-        return float(self._parsed.crawl_delay(self._robot) or 0)
+        return self._delay
 
 
 def origin_of(url: str) -> str:

@@ -8,8 +8,8 @@ In: records. Out: captures, each one fetch of one URL:
 - ``revisit`` records;
 - ``metadata`` records that report a failed fetch: Content-Type ``application/warc-fields``, with a
   field ``fetchError`` whose first word is the cause, as in ``fetchError: dns no such host``. Causes
-  in use are ``dns``, ``timeout``, ``refused``, ``reset``, ``tls``, ``http``, and for fetches that
-  policy forbade ``robots``, ``blocked``, ``excluded``.
+  in use are ``dns``, ``timeout``, ``refused``, ``reset``, ``tls``, ``http``,
+  ``robots_unreachable``, and for fetches that policy forbade ``robots``, ``blocked``, ``excluded``.
 
 All other records (``warcinfo``, ``request``, ``conversion``, ``continuation``, other ``metadata``)
 are no visits.

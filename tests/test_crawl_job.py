@@ -1,0 +1,267 @@
+"""Crawls from end to end against a server on loopback that is asked directly."""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import fsspec
+import pytest
+import trustme
+from click.testing import CliRunner
+
+from inlink.cli import main
+from inlink.crawl.job import CrawlError, CrawlSpec, CrawlSummary, crawl, unfinished
+from inlink.crawl.plan_file import PlanEntry, PlanError, part_of, read_plan, write_plan
+from inlink.crawl.warc import WarcFiles
+from inlink.store.layout import BusyError, Layout, locked
+from inlink.store.settings import Settings
+from tests.crawl_web import answers
+from tests.crawl_web.answers import Answer, page, redirect, reply, text
+from tests.crawl_web.server import Server, serving
+from tests.test_crawl_robots import fetched
+from tests.test_crawl_web import records
+
+SETTINGS = Settings(allow_private_addresses=True, crawl_delay_seconds=0)
+
+
+class Site:
+    """A server, its pages by path, and a data directory to crawl it into."""
+
+    def __init__(self, server: Server, data: Path) -> None:
+        self.server = server
+        self.origin = server.address
+        self.pages: dict[str, Answer] = {}
+        self.layout = Layout(data)
+        server.web = lambda url, headers: self.pages.get(url.removeprefix(self.origin))
+        server.log.clear()
+
+    def crawl(self, settings: Settings = SETTINGS, **asked: object) -> CrawlSummary:
+        spec = {"name": "test", "seeds": (f"{self.origin}/",), **asked}
+        return crawl(CrawlSpec(**spec), self.layout, settings)  # type: ignore[arg-type]
+
+    def asked(self) -> list[str]:
+        """Paths of what was asked for, in order, but for robots.txt."""
+        return [r.url.removeprefix(self.origin) for r in self.server.log if not r.is_robots]
+
+    def recorded(self) -> list[tuple[str, str]]:
+        return [
+            (kind, urlsplit(warc["WARC-Target-URI"]).path)
+            for file in sorted(self.layout.crawls.glob("*/*.warc.gz"))
+            for kind, warc, _, _, _ in records(file)
+            if kind in ("response", "revisit", "metadata")
+        ]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serving(Server(lambda url, headers: None, trustme.CA())) as running:
+        yield running
+
+
+@pytest.fixture
+def site(server: Server, tmp_path: Path) -> Site:
+    return Site(server, tmp_path)
+
+
+def test_bytes_are_recorded_as_they_were_sent(site: Site) -> None:
+    odd = b"HTTP/1.1  200\tFine\nX-Odd :  one\n two\r\ncontent-type: text/html\n\n<p>\xe9"
+    site.pages["/"] = answers.send(odd)
+    site.crawl()
+    (file,) = site.layout.crawls.glob("*/*.warc.gz")
+    assert b"\r\n\r\n" + odd + b"\r\n\r\n" in gzip.decompress(file.read_bytes())
+    (response,) = [warc for kind, warc, _, _, _ in records(file) if kind == "response"]
+    (request,) = [warc for kind, warc, _, _, _ in records(file) if kind == "request"]
+    assert response["WARC-IP-Address"] == "127.0.0.1"
+    assert request["WARC-Concurrent-To"] == response["WARC-Record-ID"]
+
+
+def test_the_request_is_recorded_as_the_server_got_it(site: Site) -> None:
+    site.pages["/"] = page()
+    site.crawl()
+    (file,) = site.layout.crawls.glob("*/*.warc.gz")
+    (http,) = [http for kind, _, http, _, _ in records(file) if kind == "request"]
+    (request,) = [request for request in site.server.log if not request.is_robots]
+    assert {name.lower(): value for name, value in http.items()} == request.headers
+
+
+def test_depth_counts_links_and_not_redirects(site: Site) -> None:
+    site.pages |= {
+        "/": page("/one"),
+        "/one": redirect("/moved"),
+        "/moved": page("/two"),
+        "/two": page("/three"),
+        "/three": page(),
+    }
+    site.crawl(depth=2)
+    assert site.asked() == ["/", "/one", "/moved", "/two"]
+
+
+def test_no_more_pages_are_fetched_than_asked_for(site: Site) -> None:
+    site.pages |= {"/": page(*(f"/{n}" for n in range(20)))}
+    summary = site.crawl(max_pages=7)
+    assert summary.finished
+    assert summary.fetched == len(site.asked()) == 7
+
+
+def test_sitemaps_lead_to_pages_that_nothing_links_to(site: Site) -> None:
+    def urls(kind: str, *paths: str) -> bytes:
+        entries = "".join(f"<{kind}><loc>{site.origin}{path}</loc></{kind}>" for path in paths)
+        root = "urlset" if kind == "url" else "sitemapindex"
+        return f'<{root} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{entries}</{root}>'.encode()
+
+    xml = {"Content-Type": "application/xml"}
+    site.pages |= {
+        "/": page(),
+        "/robots.txt": text(f"Sitemap: {site.origin}/index.xml"),
+        "/index.xml": reply(200, xml, urls("sitemap", "/a.xml", "/b.xml.gz", "/broken.xml")),
+        "/a.xml": reply(200, xml, urls("url", "/a", "/a?b")),
+        "/b.xml.gz": reply(
+            200, {"Content-Type": "application/gzip"}, gzip.compress(urls("url", "/b"))
+        ),
+        "/broken.xml": reply(
+            200, xml, b"<urlset><url><loc>" + site.origin.encode() + b"/c</loc></url><"
+        ),
+        **{path: page() for path in ("/a", "/a?b", "/b", "/c")},
+    }
+    site.crawl(sitemaps=True)
+    assert set(site.asked()) >= {"/", "/a", "/a?b", "/b", "/c"}
+    assert {path for _, path in site.recorded()} == {"/", "/a", "/b", "/c"}
+
+
+def test_without_being_asked_no_sitemap_is_fetched(site: Site) -> None:
+    site.pages |= {"/": page(), "/robots.txt": text(f"Sitemap: {site.origin}/index.xml")}
+    site.crawl()
+    assert site.asked() == ["/"]
+
+
+def test_pages_that_need_no_fetch_do_not_hold_up_the_others(site: Site, tmp_path: Path) -> None:
+    """Two thousand pages that robots.txt forbids, at another origin of the plan."""
+    forbidden = site.origin.replace("127.0.0.1", "localhost")
+    site.server.web = lambda url, headers: (
+        text("User-agent: *\nDisallow: /")
+        if url == f"{forbidden}/robots.txt"
+        else site.pages.get(url.removeprefix(site.origin))
+    )
+    site.pages |= {f"/{number}": page() for number in range(5)}
+    plan = str(tmp_path / "plan.jsonl")
+    urls = [f"{forbidden}/{number}" for number in range(2000)]
+    urls += [f"{site.origin}/{number}" for number in range(5)]
+    write_plan(plan, [PlanEntry(url=url) for url in urls])
+    summary = site.crawl(seeds=(), plan=plan, depth=0, settings=contacted())
+    assert summary.outcomes == {"2xx": 5, "robots": 2000}
+    assert sorted(site.asked()) == [f"/{number}" for number in range(5)]
+
+
+def test_the_best_of_a_plan_is_fetched_first(site: Site, tmp_path: Path) -> None:
+    plan = str(tmp_path / "plan.jsonl.gz")
+    write_plan(plan, [PlanEntry(url=f"{site.origin}/{n}", priority=n % 5) for n in range(10)])
+    site.crawl(seeds=(), plan=plan, depth=0, max_pages=4, settings=contacted())
+    assert site.asked() == ["/4", "/9", "/3", "/8"]
+
+
+def contacted() -> Settings:
+    return Settings(
+        allow_private_addresses=True,
+        crawl_delay_seconds=0,
+        user_agent_contact="mailto:crawl@operator.example",
+    )
+
+
+def test_finished_files_go_where_they_are_asked_for(site: Site) -> None:
+    site.pages["/"] = page()
+    summary = site.crawl(out="memory://crawls/of-mine")
+    assert summary.files == ("memory://crawls/of-mine/test-00000.warc.gz",)
+    with fsspec.open(summary.files[0], "rb") as file:
+        assert file.read(2) == b"\x1f\x8b"
+    assert {path.name for path in site.layout.crawl("test").iterdir()} == {".lock", "crawl.json"}
+
+
+def test_a_finished_crawl_is_not_done_again(site: Site) -> None:
+    site.pages["/"] = page()
+    first = site.crawl()
+    assert site.crawl() == first
+    assert site.asked() == ["/"]
+    assert unfinished(site.layout) == []
+
+
+def test_a_name_stands_for_one_crawl(site: Site) -> None:
+    site.pages["/"] = page()
+    site.crawl()
+    with pytest.raises(CrawlError, match="another name"):
+        site.crawl(depth=3)
+
+
+def test_two_processes_cannot_be_at_one_crawl(site: Site) -> None:
+    site.layout.crawl("test").mkdir(parents=True)
+    with locked(site.layout.crawl("test") / ".lock"), pytest.raises(BusyError):
+        site.crawl()
+
+
+def test_a_proxy_that_is_gone_ends_the_crawl_and_fails_no_page(site: Site) -> None:
+    settings = Settings(user_agent_contact="x@operator.example", crawl_proxy="http://127.0.0.1:1")
+    with pytest.raises(CrawlError, match="proxy"):
+        site.crawl(settings, seeds=("http://www.example.com/",))
+    assert not site.recorded()
+    assert [spec.name for spec in unfinished(site.layout)] == ["test"]
+
+
+def test_a_plan_comes_back_as_it_was_written_and_is_the_same_file_each_time(tmp_path: Path) -> None:
+    entries = [
+        PlanEntry(url="https://a.example/", priority=2.5, why="due", etag='W/"1"'),
+        PlanEntry(url="https://b.example/ü", why="new"),
+    ]
+    for name in ("one.jsonl.gz", "two.jsonl.gz", "three.jsonl"):
+        assert write_plan(str(tmp_path / name), entries) == 2
+        assert list(read_plan(str(tmp_path / name))) == entries
+    assert (tmp_path / "one.jsonl.gz").read_bytes() == (tmp_path / "two.jsonl.gz").read_bytes()
+
+
+def test_a_plan_with_a_bad_line_says_which(site: Site, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.jsonl"
+    plan.write_text('{"url": "https://a.example/"}\n\n{"uri": "https://b.example/"}\n')
+    with pytest.raises(PlanError, match=r"line 3.*url"):
+        list(read_plan(str(plan)))
+
+
+def test_each_host_is_in_one_part_of_a_plan_whatever_its_scheme_and_port() -> None:
+    parts = {part_of(url, 7) for url in ("http://a.example/", "https://a.example:8443/x?y")}
+    assert len(parts) == 1
+    spread = [part_of(f"http://h{number}.example/", 7) for number in range(7000)]
+    assert all(800 < spread.count(part) < 1200 for part in range(7))
+
+
+def test_files_are_rotated_by_size_and_each_begins_with_its_own_description(tmp_path: Path) -> None:
+    files = WarcFiles(tmp_path, "c", {"software": "test"}, begun=3, rotate_bytes=5000)
+    for number in range(40):
+        files.answer(fetched(200, zlib.compress(bytes([number]) * 500) * 20), None)
+    files.close()
+    names = [path.name for path in files.finished()]
+    assert names == [f"c-{number:05d}.warc.gz" for number in range(3, 3 + len(names))]
+    assert len(names) > 1
+    for path in files.finished():
+        first = next(records(path))
+        assert (first[0], first[1]["WARC-Filename"]) == ("warcinfo", path.name)
+        assert path.stat().st_size < 10_000
+    assert sum(kind == "response" for path in files.finished() for kind, *_ in records(path)) == 40
+
+
+def test_the_command_says_what_is_wrong_with_a_seed(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["crawl", "--data", str(tmp_path), "--seeds", "ftp://x/"])
+    assert (result.exit_code, "'ftp://x/' is no URL to begin with" in result.output) == (1, True)
+    result = CliRunner().invoke(main, ["crawl", "--data", str(tmp_path)])
+    assert (result.exit_code, "nothing to fetch" in result.output) == (1, True)
+    result = CliRunner().invoke(main, ["crawl", "--data", str(tmp_path), "--resume"])
+    assert (result.exit_code, "no crawl was interrupted" in result.output) == (1, True)
+
+
+def test_seeds_of_a_file_need_no_scheme(site: Site, tmp_path: Path) -> None:
+    site.pages |= {"/": page(), "/b": page()}
+    (tmp_path / "settings.json").write_text('{"allow_private_addresses": true}')
+    (tmp_path / "seeds").write_text(f"# mine\n\n{site.origin}/\n {site.origin}/b \n")
+    arguments = ["crawl", "--data", str(tmp_path), "--depth", "0"]
+    result = CliRunner().invoke(main, [*arguments, "--seeds", str(tmp_path / "seeds")])
+    assert result.exit_code == 0, result.output
+    assert site.asked() == ["/", "/b"]
+    assert "2xx" in result.output

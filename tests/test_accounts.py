@@ -418,7 +418,7 @@ def test_the_command_line_limits(tmp_path: Path) -> None:
         *("expired", "x", "7", "7/h", "3", "2026-01-01", "no verify")
     ]
     free = ("--units", "unlimited", "--rate", "unlimited", "--expires", "never")
-    assert after("limit", "x", *free) == ["enabled", "x", *["unlimited"] * 3, "never"]
+    assert after("limit", "x", *free) == ["enabled", "x", *["unlimited"] * 3, "never", "no verify"]
 
 
 @pytest.mark.parametrize("rate", ["1/s", "59/s", "1/m", "61/m", "1/h", "59/h", "61/h", "3599/h"])

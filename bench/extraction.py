@@ -250,7 +250,7 @@ def measure(run: Run) -> Iterator[Measurement | Skipped]:
     first = sample(SHARED / "warc" / "recipe-pages-first.warc.gz", pages, run.directory)
     yield from _measured(f"WARC, {pages} pages", _slow_ways(), [first], rounds)
     run.say("two processes")
-    yield _two_processes(crawls[-2], run.directory, rounds)
+    yield _two_processes(crawls[-2], run.directory, run.rounds(3, 1))
 
 
 def _measured(
@@ -273,8 +273,8 @@ def _slow_ways() -> dict[tuple[str, Kind], Way]:
 
 
 def _two_processes(file: Path, directory: Path, rounds: int) -> Measurement:
-    """How many times as fast two processes are with eight copies of a file."""
-    copies = [directory / f"{number}-{file.name}" for number in range(8)]
+    """How many times as fast two processes are with four copies of a file."""
+    copies = [directory / f"{number}-{file.name}" for number in range(4)]
     for number, copy in enumerate(copies):  # each with another ending, so that each is a batch
         copy.write_bytes(file.read_bytes() + b"\0" * (number + 1))
     samples = []

@@ -261,6 +261,8 @@ def measure(run: Run) -> Iterator[Measurement | Skipped]:
     else:
         yield Skipped("cnr-2000", f"{CNR_2000} is absent")
     for edges in MADE_UP_EDGES_QUICK if run.quick else MADE_UP_EDGES:
+        if edges > 4 * run.most_links:
+            continue
         run.say(f"making a web of {edges:,} edges")
         web = made_up(edges)
         if edges == (MADE_UP_EDGES_QUICK if run.quick else MADE_UP_EDGES)[0]:

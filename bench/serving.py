@@ -78,7 +78,7 @@ class Asked:
 
 def measure(run: Run) -> Iterator[Measurement | Skipped]:
     """Load the peers, compare, then measure."""
-    layout = webs.generation(run, LINKS_QUICK if run.quick else LINKS)
+    layout = webs.generation(run, links_of(run))
     targets = _one_of_each(webs.targets(layout))
     with loaded_peers(run, layout) as (rows, loaded, skipped), contextlib.ExitStack() as stack:
         yield from skipped
@@ -99,6 +99,11 @@ def measure(run: Run) -> Iterator[Measurement | Skipped]:
         yield from bulk.exports(run, layout, targets, loaded)
     run.say("latencies on webs of other sizes")
     yield from _other_sizes(run, layout)
+
+
+def links_of(run: Run) -> int:
+    """How many links the web has."""
+    return min(LINKS_QUICK if run.quick else LINKS, run.most_links)
 
 
 def _one_of_each(targets: list[BenchTarget]) -> list[BenchTarget]:

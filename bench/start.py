@@ -1,6 +1,6 @@
 """Start: from ``inlink serve`` to the first answer, and the memory of a worker.
 
-On the web of 20 million links of the stage of serving. Memory is what the worker shares with no
+On the web of the stage of serving. Memory is what the worker shares with no
 other process, after it has answered every kind of request about targets of every size.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from bench import webs
 from bench.harness import INLINK, Goal, Measurement, Run
 from bench.peers.contenders import served_by_inlink
-from bench.serving import LINKS, LINKS_QUICK, questions_about
+from bench.serving import links_of, questions_about
 from bench.soak import private_megabytes
 
 TITLE = "Start and memory of a server"
@@ -22,7 +22,7 @@ GOALS = [
 
 def measure(run: Run) -> Iterator[Measurement]:
     """Start some times; ask, and look at the memory."""
-    layout = webs.generation(run, LINKS_QUICK if run.quick else LINKS)
+    layout = webs.generation(run, links_of(run))
     targets = webs.targets(layout)
     starts, sizes = [], []
     for _ in range(run.rounds(5, 2)):

@@ -243,10 +243,12 @@ def _stopped_by_signals(crawler: Crawler) -> Iterator[None]:
         if isinstance(crawler.spider, Spider):
             crawler.spider.stop()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
         loop.add_signal_handler(number, stop)
     try:
         yield
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, handler)  # else SIGTERM would kill whoever crawls again and again

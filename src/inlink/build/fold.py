@@ -42,7 +42,9 @@ def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) ->
     recorded = read.recorded(every=look_up == read.every)
     work.table("places", places.fold_places(pages, recorded, read.before("places")), tables.PLACES)
     links = history.distinct_links(look_up("links"), look_up("visits"))
-    present = history.presence(steps, links, read.before("links"), read.before("redirects"))
+    present = work.step(  # apart: joins and sums in one query would not fit into the memory of one
+        "presence", history.presence(steps, links, read.before("links"), read.before("redirects"))
+    )
     added_up = work.step("link-steps", history.add_up(present))
     broken = work.step("broken-links", history.broken_links(added_up))
     parts = work.step("broken-parts", history.parts(broken, present))

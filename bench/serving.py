@@ -27,6 +27,7 @@ from bench import bulk, webs
 from bench.harness import INLINK, Goal, Measurement, Run, Skipped
 from bench.peers.contenders import (
     Contender,
+    Loaded,
     loaded_peers,
     served_by_inlink,
     served_by_peer,
@@ -80,9 +81,21 @@ def measure(run: Run) -> Iterator[Measurement | Skipped]:
     """Load the peers, compare, then measure."""
     layout = webs.generation(run, links_of(run))
     targets = _one_of_each(webs.targets(layout))
-    with loaded_peers(run, layout) as (rows, loaded, skipped), contextlib.ExitStack() as stack:
+    with loaded_peers(run, layout) as (rows, loaded, skipped):
         yield from skipped
         yield from bulk.disk(layout, rows, loaded)
+        yield from _asked(run, layout, targets, loaded)
+        run.say("exports")  # no server is at the databases now: some let only one process in
+        yield from bulk.exports(run, layout, targets, loaded)
+    run.say("latencies on webs of other sizes")
+    yield from _other_sizes(run, layout)
+
+
+def _asked(
+    run: Run, layout: Layout, targets: list[BenchTarget], loaded: list[Loaded]
+) -> Iterator[Measurement | Skipped]:
+    """All that is asked over HTTP."""
+    with contextlib.ExitStack() as stack:
         contenders = [stack.enter_context(served_by_inlink(layout))]
         contenders += [stack.enter_context(served_by_peer(peer)) for peer in loaded]
         run.say("holding the answers against each other")
@@ -94,11 +107,8 @@ def measure(run: Run) -> Iterator[Measurement | Skipped]:
             yield from _latencies(asked, contenders)
         run.say("many requests at once")
         yield from _throughput(run, targets, contenders)
-        run.say("pages of 100,000 rows, and exports")
+        run.say("pages of 100,000 rows")
         yield from bulk.pages(targets, contenders)
-        yield from bulk.exports(run, layout, targets, loaded)
-    run.say("latencies on webs of other sizes")
-    yield from _other_sizes(run, layout)
 
 
 def links_of(run: Run) -> int:

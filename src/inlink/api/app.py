@@ -82,7 +82,7 @@ def create_app(layout: Layout) -> Litestar:
 
     @contextlib.asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
-        await asyncio.to_thread(generations.refresh)
+        await _follow(generations)
         await asyncio.to_thread(service.warm_up)
         watcher = asyncio.create_task(_watch(generations))
         try:
@@ -114,7 +114,13 @@ def create_app(layout: Layout) -> Litestar:
 async def _watch(generations: Generations) -> None:
     while True:
         await asyncio.sleep(POLL)
-        await asyncio.to_thread(generations.refresh)
+        await _follow(generations)
+
+
+async def _follow(generations: Generations) -> None:
+    number = await asyncio.to_thread(generations.refresh)
+    if number is not None:
+        logger.info("Serving generation %d", number)
 
 
 def _route(command: Command, service: Service, pool: ThreadPoolExecutor) -> ASGIRouteHandler:

@@ -69,22 +69,26 @@ class Generations:
                 snapshot.users -= 1
             self._close_unused(snapshot)
 
-    def refresh(self) -> None:
+    def refresh(self) -> int | None:
         """Change over if ``CURRENT`` names another generation; on failure, keep the old one.
 
         Is to be called by one thread at a time.
+
+        Returns:
+            The number of the generation that took over, None if none did.
         """
         seen = self._fingerprint()
         if seen is None or seen == self._seen:
-            return
+            return None
         try:
-            self._change_over()
+            number = self._change_over()
         except Exception:
             if seen != self._failed:  # it is tried again at every call, but reported once
                 logger.exception("Cannot open the generation that %s names", self._layout.current)
             self._failed = seen
-            return
+            return None
         self._seen = seen
+        return number
 
     def close(self) -> None:
         """Close the current generation once nobody uses it."""
@@ -98,13 +102,13 @@ class Generations:
             return None
         return status.st_ino, status.st_mtime_ns, status.st_size
 
-    def _change_over(self) -> None:
+    def _change_over(self) -> int | None:
         number = self._layout.current_number()
         if number is None or (self._current is not None and self._current.number == number):
-            return
+            return None
         opened = self._open()
         self._swap(opened)
-        logger.info("Serving generation %d", opened.number)
+        return opened.number
 
     def _open(self) -> Snapshot:
         """Open what ``CURRENT`` names; if that is replaced and removed in that moment, the next."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from litestar import Litestar
 
 LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+HEALTH = 60  # seconds that a worker may be silent, starting on a busy machine included
 GRACE = 30  # seconds that requests, or a batch of an export, may go on after the signal to stop
 POLL = 0.2  # seconds between looks at an export worker
 PAUSE = 1.0  # seconds before one that died is replaced
@@ -79,6 +80,7 @@ def serve(layout: Layout, host: str, port: int, workers: int, export_workers: in
         log_level="warning",
         access_log=False,  # a query string holds the API key
         timeout_graceful_shutdown=GRACE,
+        timeout_worker_healthcheck=HEALTH,
     )
     with listener, _export_workers(layout, export_workers):
         Multiprocess(config, sockets=[listener]).run()

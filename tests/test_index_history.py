@@ -13,8 +13,8 @@ from typing import get_args
 
 import pytest
 
+from inlink.index.days import Span
 from inlink.index.filters import ANYTHING, LinkFilter, TextFilter
-from inlink.index.history import Span
 from inlink.index.reader import Reader
 from inlink.index.rows import (
     AnchorType,

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from bench.peers import sql
 from bench.peers.sql import MODES, Order
-from inlink.index.history import Span
+from inlink.index.days import Span
 from inlink.index.rows import (
     Backlink,
     DayCount,

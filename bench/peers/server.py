@@ -33,7 +33,7 @@ from inlink.accounts.database import connect
 from inlink.accounts.keys import Keys
 from inlink.accounts.ledger import Ledger
 from inlink.api import PREFIX, answers
-from inlink.index.history import Span
+from inlink.index.days import Span
 from inlink.urls.canonical import text_id
 from inlink.urls.describe import describe
 from inlink.urls.targets import Mode

@@ -30,8 +30,8 @@ from inlink.api.requests import (
     NewLostRefdomainsRequest,
     RankHistoryRequest,
 )
+from inlink.index.days import Span
 from inlink.index.filters import LinkFilter
-from inlink.index.history import Span
 from inlink.index.rows import NewLostType
 from inlink.urls.targets import TargetError, parse_target
 

@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 
 from inlink.index import filters, selection
+from inlink.index.files import Ints, Rows
 from inlink.index.partition import Partition
 from inlink.index.rows import (
     UNKNOWN_RANK,
@@ -36,7 +37,6 @@ from inlink.index.rows import (
     TldCount,
 )
 from inlink.index.segments import HOME, NOFOLLOW
-from inlink.index.selection import Ints, Rows
 
 Texts = Callable[[Partition, Rows], list[str]]
 """The strings of numbered groups."""

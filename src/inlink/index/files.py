@@ -14,6 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 Column = npt.NDArray[Any]
+Ints = npt.NDArray[np.integer[Any]]
+Rows = npt.NDArray[np.int64]
 
 
 def write_batch(

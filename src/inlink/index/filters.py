@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from inlink.index.files import Ints, Rows
 from inlink.index.partition import Links, Lost, Partition
 from inlink.index.rows import AnchorType, Follow, LinkType
 from inlink.index.segments import ELEMENT_SHIFT, ELEMENTS, IMAGE, NOFOLLOW, REDIRECT
-from inlink.index.selection import Ints, Rows
 from inlink.index.strings import Strings
 from inlink.urls.targets import Target
 

@@ -14,7 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from inlink.index import selection
-from inlink.index.filters import LinkFilter, Mask, kept
+from inlink.index.calendars import FIRST, Calendar, calendar
+from inlink.index.days import Span, dates, day_counts, in_span, live_by_day, per_day
+from inlink.index.files import Ints, Rows
+from inlink.index.filters import ANYTHING, LinkFilter, Mask, kept
 from inlink.index.partition import Links, Lost, Partition
 from inlink.index.rows import (
     DayCount,
@@ -23,16 +26,6 @@ from inlink.index.rows import (
     NewLostType,
 )
 from inlink.index.segments import IMAGE, NOFOLLOW, REASONS, REDIRECT
-from inlink.index.selection import Ints, Rows
-
-_EPOCH = dt.date(1970, 1, 1).toordinal()
-
-
-class Span(NamedTuple):
-    """Days, both ends included."""
-
-    first: dt.date
-    last: dt.date
 
 
 def new_lost_backlinks(
@@ -45,6 +38,9 @@ def new_lost_backlinks(
     keep: LinkFilter,
 ) -> list[NewLostBacklink]:
     """The first *limit* events; equals new before lost, then in key order."""
+    known = partition.link_calendar(targets)
+    if known and keep == ANYTHING and order == "new_lost_date" and limit <= FIRST:
+        return _backlinks(_told(partition, *known.first(span, new_lost_type, limit)))
     within = _within_span(partition, targets, span, new_lost_type, keep)
     events = _events(partition, _first_of_each(partition, within, order, limit))
     values = events.day if order == "new_lost_date" else events.column(order)
@@ -60,16 +56,38 @@ def new_lost_backlinks_count(
     keep: LinkFilter,
 ) -> list[DayCount]:
     """How many were found and lost on each day of *span*."""
+    known = partition.link_calendar(targets)
+    if known and keep == ANYTHING:
+        return known.counts(span, new_lost_type)
+    links, lost = partition.links, partition.lost
     rows = _within_span(partition, targets, span, new_lost_type, keep)
-    found = [partition.links.found[rows.live], partition.lost.found[rows.ended]]
-    return day_counts(span, np.concatenate(found), partition.lost.lost[rows.lost])
+    new = per_day(span, links.found[rows.live]) + per_day(span, lost.found[rows.ended])
+    return day_counts(span, new, per_day(span, lost.lost[rows.lost]))
 
 
 def live_backlinks(partition: Partition, targets: slice, span: Span) -> list[tuple[dt.date, int]]:
     """How many are live at the end of each day of *span*."""
+    known = partition.link_calendar(targets)
+    if known:
+        return known.live(span)
     rows, ended = partition.link_rows(targets), partition.lost_rows(targets)
     found = np.concatenate([partition.links.found[rows], partition.lost.found[ended]])
     return live_by_day(span, found, partition.lost.lost[ended])
+
+
+def link_calendar(partition: Partition, targets: slice) -> Calendar:
+    """The calendar of the backlinks of *targets*; of a lost link, its row inverted (``~row``)."""
+    rows, ended = partition.link_rows(targets), partition.lost_rows(targets)
+    live, lost = np.arange(rows.start, rows.stop), np.arange(ended.start, ended.stop)
+    new = _events(partition, _Rows(live, lost, lost[:0]))
+    return calendar(
+        (new.day, np.where(new.live, new.row, ~new.row)), (partition.lost.lost[ended], ~lost)
+    )
+
+
+def _told(partition: Partition, numbers: Rows, lost: Mask) -> "_Events":
+    """The events that a calendar of backlinks tells."""
+    return _Events(partition, np.where(numbers < 0, ~numbers, numbers), numbers >= 0, lost)
 
 
 class _Rows(NamedTuple):
@@ -219,43 +237,3 @@ def _backlinks(events: _Events) -> list[NewLostBacklink]:
         dates(events.column("first_seen")),
     )
     return [NewLostBacklink(*row) for row in zip(*columns, strict=True)]
-
-
-def live_by_day(span: Span, found: Ints, lost: Ints) -> list[tuple[dt.date, int]]:
-    """How many were found, and not lost, until the end of each day of *span*."""
-    first = day_number(span.first)
-    before = np.count_nonzero(found < first) - np.count_nonzero(lost < first)
-    counts = before + np.cumsum(_per_day(span, found) - _per_day(span, lost))
-    return list(zip(_days(span), counts.tolist(), strict=True))
-
-
-def day_counts(span: Span, found: Ints, lost: Ints) -> list[DayCount]:
-    """How many were found, and how many lost, on each day of *span*."""
-    columns = (_days(span), _per_day(span, found).tolist(), _per_day(span, lost).tolist())
-    return [DayCount(*row) for row in zip(*columns, strict=True)]
-
-
-def _per_day(span: Span, days: Ints) -> Rows:
-    """How many of *days* are each day of *span*."""
-    within = days[in_span(days, span)].astype(np.int64) - day_number(span.first)
-    return np.bincount(within, minlength=day_number(span.last) - day_number(span.first) + 1)
-
-
-def in_span(days: Ints, span: Span) -> Rows:
-    """The places of the *days* that are in *span*."""
-    return np.flatnonzero((days >= day_number(span.first)) & (days <= day_number(span.last)))
-
-
-def _days(span: Span) -> list[dt.date]:
-    return list(map(dt.date.fromordinal, range(span.first.toordinal(), span.last.toordinal() + 1)))
-
-
-def day_number(day: dt.date) -> int:
-    """*day* as columns have it: days since 1970."""
-    return day.toordinal() - _EPOCH
-
-
-def dates(days: Ints) -> list[dt.date]:
-    """The days of a column as dates."""
-    found: list[dt.date] = days.astype("datetime64[D]").tolist()
-    return found

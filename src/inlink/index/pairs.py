@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inlink.index.history import dates
+from inlink.index.days import dates
 from inlink.index.partition import Links, Lost, Partition
 from inlink.index.rows import LinkType, ReasonLost
 from inlink.index.segments import REASONS, REDIRECT

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from inlink.index.files import map_columns
+from inlink.index.calendars import Calendar
+from inlink.index.files import Ints, map_columns
 from inlink.index.rows import BACKLINK_ORDERS, BacklinkOrder, Metrics, RawPosition
 from inlink.index.segments import REDIRECT
 from inlink.index.strings import Strings
@@ -20,7 +21,6 @@ from inlink.urls.canonical import url_of_key
 TOP = 100
 """Rows that are kept of each list of a long slice: as many as are asked for, if nobody says."""
 
-_Ints = npt.NDArray[np.integer[Any]]
 Int8 = npt.NDArray[np.int8]
 UInt8 = npt.NDArray[np.uint8]
 Int16 = npt.NDArray[np.int16]
@@ -167,7 +167,7 @@ class Stays:
     dofollow_backlinks: Int32
     first_seen: Int32
 
-    def at(self, rows: slice | _Ints) -> "Stays":
+    def at(self, rows: slice | Ints) -> "Stays":
         """Those at *rows*."""
         return Stays(
             self.host[rows],
@@ -219,13 +219,15 @@ class Partition:
         self.gov = _row_of(self.tlds, "gov")
         summaries = directory / "summaries.arrow"
         self._summaries: dict[tuple[int, int], _Summary] = {}
-        self._stays_of: dict[tuple[int, ...], slice] = {}
+        self._histories: dict[tuple[int, ...], _History] = {}
         if summaries.exists():  # written last, by means of the rest
             self._summaries = _summaries(map_columns(summaries))
             self._top_links = map_columns(directory / "top_links.arrow")["link"]
             self._top_hosts = TopHosts(**map_columns(directory / "top_hosts.arrow"))
             self._stays = Stays(**map_columns(directory / "stays.arrow"))
-            self._stays_of = _stay_rows(map_columns(directory / "stay_slices.arrow"))
+            self._link_days = Calendar(**_calendar_columns(directory, "link"))
+            self._stay_days = Calendar(**_calendar_columns(directory, "stay"))
+            self._histories = _histories(map_columns(directory / "history_slices.arrow"))
 
     def target_rows(self, low: str, high: str) -> slice:
         """The rows of `targets` with a sort key from *low* up to, not including, *high*."""
@@ -239,16 +241,16 @@ class Partition:
         """The rows of `lost` to *targets*."""
         return _rows_of(self.targets.lost_end, targets)
 
-    def target_of(self, rows: _Ints, links: Links | Lost | None = None) -> Int64:
+    def target_of(self, rows: Ints, links: Links | Lost | None = None) -> Int64:
         """The row of `targets` that each of *rows* of *links* (None: the live ones) leads to."""
         ends = self.targets.lost_end if isinstance(links, Lost) else self.targets.links_end
         return np.searchsorted(ends, rows.astype(np.int32), side="right").astype(np.int64)
 
-    def hosts_of(self, rows: slice | _Ints, links: Links | Lost | None = None) -> Int32:
+    def hosts_of(self, rows: slice | Ints, links: Links | Lost | None = None) -> Int32:
         """The row of `hosts` that each of *rows* of *links* (None: the live ones) comes from."""
         return self.pages.host[(links or self.links).source[rows]]
 
-    def image_sources_of(self, rows: _Ints, links: Links | Lost | None = None) -> Int32:
+    def image_sources_of(self, rows: Ints, links: Links | Lost | None = None) -> Int32:
         """The row of `image_sources` of each of *rows* of *links*; -1 for none."""
         images = self._lost_images if isinstance(links, Lost) else self._images
         found = np.full(len(rows), -1, np.int32)
@@ -259,7 +261,7 @@ class Partition:
             found[has_one] = images.image_source[places[has_one]]
         return found
 
-    def texts(self, source: _Ints, target: _Ints, anchor: _Ints, image_source: _Ints) -> LinkTexts:
+    def texts(self, source: Ints, target: Ints, anchor: Ints, image_source: Ints) -> LinkTexts:
         """The texts of links, given the rows that they name; all of one length."""
         urls, titles = self.page_texts.lookup(source)
         (target_urls,) = self.target_keys.lookup(target)
@@ -298,9 +300,22 @@ class Partition:
 
     def stays(self, targets: slice) -> Stays | None:
         """The stays of the hosts that link to *targets*, where they were joined before."""
+        known = self._history(targets)
+        return self._stays.at(known.stays) if known else None
+
+    def link_calendar(self, targets: slice) -> Calendar | None:
+        """The calendar of the links to *targets*, where it was made before."""
+        known = self._history(targets)
+        return self._link_days.part(known.link_days) if known else None
+
+    def stay_calendar(self, targets: slice) -> Calendar | None:
+        """The calendar of the stays of the hosts that link to *targets*, likewise."""
+        known = self._history(targets)
+        return self._stay_days.part(known.stay_days) if known else None
+
+    def _history(self, targets: slice) -> "_History | None":
         links, lost = self.link_rows(targets), self.lost_rows(targets)
-        rows = self._stays_of.get((links.start, links.stop, lost.start, lost.stop))
-        return self._stays.at(rows) if rows else None
+        return self._histories.get((links.start, links.stop, lost.start, lost.stop))
 
     def values_of(self, order: BacklinkOrder) -> Int16 | Int8:
         """The column that live links are ordered by."""
@@ -373,7 +388,20 @@ def _summaries(columns: dict[str, Any]) -> dict[tuple[int, int], _Summary]:
     }
 
 
-def _stay_rows(columns: dict[str, Any]) -> dict[tuple[int, ...], slice]:
-    *slices, ends = (column.tolist() for column in columns.values())
-    rows = map(slice, [0, *ends], ends)
-    return dict(zip(zip(*slices, strict=True), rows, strict=True))
+class _History(NamedTuple):
+    """Where in their files the history of a pair of long slices is."""
+
+    stays: slice
+    link_days: slice
+    stay_days: slice
+
+
+def _calendar_columns(directory: Path, of: str) -> dict[str, Any]:
+    events = map_columns(directory / f"{of}_events.arrow")
+    return {**map_columns(directory / f"{of}_days.arrow"), **events}
+
+
+def _histories(columns: dict[str, Any]) -> dict[tuple[int, ...], _History]:
+    *slices, stays, link_days, stay_days = (column.tolist() for column in columns.values())
+    rows = [map(slice, [0, *ends], ends) for ends in (stays, link_days, stay_days)]
+    return dict(zip(zip(*slices, strict=True), map(_History, *rows), strict=True))

@@ -21,8 +21,9 @@ from inlink.index import (
     segments,
     selection,
 )
+from inlink.index.days import Span, dates
+from inlink.index.files import Ints, Rows
 from inlink.index.filters import ANYTHING, LinkFilter, kept
-from inlink.index.history import Span, dates
 from inlink.index.partition import Partition, TopHosts
 from inlink.index.rows import (
     UNKNOWN_RANK,
@@ -120,7 +121,7 @@ class Reader:
             known = partition.top_links(every, order, limit, per_domain)
             if known is not None:
                 return _backlinks(partition, known)
-        rows: slice | selection.Rows = every
+        rows: slice | Rows = every
         if keep != ANYTHING:
             rows = kept(partition, partition.links, np.arange(every.start, every.stop), keep)
         values = partition.values_of(order)[rows]
@@ -291,7 +292,7 @@ class Reader:
         return [day for day in self._rank_days if span.first <= day <= span.last]
 
 
-def _backlinks(partition: Partition, rows: selection.Ints) -> list[Backlink]:
+def _backlinks(partition: Partition, rows: Ints) -> list[Backlink]:
     """The rows *rows* of the links, in that order."""
     links = partition.links
     source, flags = links.source[rows], links.flags[rows]

@@ -15,19 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from inlink.index import selection
-from inlink.index.history import (
-    Span,
-    dates,
-    day_counts,
-    in_span,
-    key_numbers,
-    live_by_day,
-    wanted,
-)
+from inlink.index.calendars import FIRST, Calendar, calendar
+from inlink.index.days import Span, dates, day_counts, in_span, live_by_day, per_day
+from inlink.index.files import Ints, Rows
+from inlink.index.filters import Mask
+from inlink.index.history import key_numbers, wanted
 from inlink.index.partition import Partition, Stays
 from inlink.index.rows import DayCount, NewLostDomainOrder, NewLostRefdomain, NewLostType
 from inlink.index.segments import NOFOLLOW
-from inlink.index.selection import Ints, Rows
 
 _OPEN = np.iinfo(np.int32).max
 """The last day of what has none."""
@@ -46,41 +41,68 @@ def new_lost_refdomains(
 ) -> list[NewLostRefdomain]:
     """The first *limit* events; equals new before lost, then by name."""
     joined = partition.stays(targets) or _intervals(partition, targets)
-    new, lost = wanted(new_lost_type, in_span(joined.first, span), in_span(joined.last, span))
-    interval = np.concatenate([new, lost])
-    day = np.concatenate([joined.first[new], joined.last[lost]])
-    rank = partition.hosts.domain_inlink_rank[joined.host[interval]]
-    chosen = selection.top(day if order == "new_lost_date" else rank, limit)
-    groups, places = np.unique(interval[chosen], return_inverse=True)
+    known = partition.stay_calendar(targets)
+    interval, is_lost = (
+        known.first(span, new_lost_type, limit)
+        if known and order == "new_lost_date" and limit <= FIRST
+        else _first(partition, joined, span, new_lost_type, order, limit)
+    )
+    groups, places = np.unique(interval, return_inverse=True)
     counted: Stays | _Counted = (
         joined.at(groups)
         if isinstance(joined, Stays)
         else _counted(partition, targets, joined, groups)
     )
+    host = joined.host[interval]
     columns = (
-        dates(day[chosen]),
-        ["lost" if place >= len(new) else "new" for place in chosen.tolist()],
-        partition.host_names.lookup(joined.host[interval[chosen]])[0],
+        dates(np.where(is_lost, joined.last[interval], joined.first[interval])),
+        ["lost" if lost else "new" for lost in is_lost.tolist()],
+        partition.host_names.lookup(host)[0],
         counted.backlinks[places].tolist(),
         counted.dofollow_backlinks[places].tolist(),
         dates(counted.first_seen[places]),
-        rank[chosen].tolist(),
+        partition.hosts.domain_inlink_rank[host].tolist(),
     )
     return [NewLostRefdomain(*row) for row in zip(*columns, strict=True)]
+
+
+def _first(
+    partition: Partition,
+    joined: "Stays | _Intervals",
+    span: Span,
+    new_lost_type: NewLostType | None,
+    order: NewLostDomainOrder,
+    limit: int,
+) -> tuple[Rows, Mask]:
+    """The intervals of the first *limit* events, and which of these are lost."""
+    new, lost = wanted(new_lost_type, in_span(joined.first, span), in_span(joined.last, span))
+    interval = np.concatenate([new, lost])
+    if order == "new_lost_date":
+        values = np.concatenate([joined.first[new], joined.last[lost]])
+    else:
+        values = partition.hosts.domain_inlink_rank[joined.host[interval]]
+    chosen = selection.top(values, limit)
+    return interval[chosen], chosen >= len(new)
 
 
 def new_lost_refdomains_count(
     partition: Partition, targets: slice, span: Span, new_lost_type: NewLostType | None
 ) -> list[DayCount]:
     """How many came and went on each day of *span*."""
-    joined = partition.stays(targets) or _intervals(partition, targets)
-    new, lost = wanted(new_lost_type, in_span(joined.first, span), in_span(joined.last, span))
-    return day_counts(span, joined.first[new], joined.last[lost])
+    known = partition.stay_calendar(targets)
+    if known:
+        return known.counts(span, new_lost_type)
+    joined = _intervals(partition, targets)
+    new, lost = wanted(new_lost_type, joined.first, joined.last)
+    return day_counts(span, per_day(span, new), per_day(span, lost))
 
 
 def live_refdomains(partition: Partition, targets: slice, span: Span) -> list[tuple[dt.date, int]]:
     """How many are there at the end of each day of *span*."""
-    joined = partition.stays(targets) or _intervals(partition, targets)
+    known = partition.stay_calendar(targets)
+    if known:
+        return known.live(span)
+    joined = _intervals(partition, targets)
     return live_by_day(span, joined.first, joined.last)
 
 
@@ -101,6 +123,12 @@ def stays(partition: Partition, targets: slice) -> Stays:
             )
         )
     )
+
+
+def stay_calendar(found: Stays) -> Calendar:
+    """The calendar of *found*, the stays of a target; its numbers are places in them."""
+    ended = np.flatnonzero(found.last < _OPEN)
+    return calendar((found.first, np.arange(len(found.host))), (found.last[ended], ended))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,14 @@ here sorts more rows than it answers with, except where a cap for each group mak
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from inlink.index.files import Ints, Rows
 from inlink.index.partition import Partition
 from inlink.index.rows import UNKNOWN_RANK, BacklinkOrder, Metrics
 from inlink.index.segments import NOFOLLOW
-
-Ints = npt.NDArray[np.integer[Any]]
-Rows = npt.NDArray[np.int64]
 
 
 def top(values: Ints, limit: int) -> Rows:

@@ -5,7 +5,8 @@ slice of links that one host, one domain (on any level of its name) or one URL c
 that is longer than a threshold; it has the metrics, and is found by the ends of the slice, so no
 names are kept. ``top_links.arrow`` and ``top_hosts.arrow`` have the beginnings of the lists of
 backlinks and of referring domains: `TOP` rows for each list of each slice. ``stays.arrow`` has the
-history of its referring domains, found by the ends of the slices of live and lost links.
+history of its referring domains, and four files more have the calendars of its links and of these,
+found by the ends of the slices of live and lost links.
 """
 
 from collections import Counter
@@ -16,7 +17,8 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
-from inlink.index import queries, refdomain_history, selection
+from inlink.index import history, queries, refdomain_history, selection
+from inlink.index.calendars import Calendar
 from inlink.index.files import Column, write_columns
 from inlink.index.partition import TOP, Partition, Stays
 from inlink.index.rows import BACKLINK_ORDERS, Metrics
@@ -25,6 +27,8 @@ from inlink.urls.targets import Mode, TargetError, parse_target
 
 SUMMARY_LINKS = 5_000
 """Live links up to which all is counted when it is asked for (about 1 ms)."""
+
+DAY_COLUMNS = ("day", "new", "lost")
 
 
 def write_summaries(
@@ -45,7 +49,7 @@ def write_summaries(
         if rows.stop - rows.start > summary_links:
             ranges.add((rows.start, rows.stop))
             histories[rows.start, rows.stop, lost.start, lost.stop] = targets
-    _write_stays(partition, directory, dict(sorted(histories.items())))
+    _write_histories(partition, directory, dict(sorted(histories.items())))
     _write(partition, directory, sorted(ranges))
     return len(ranges)
 
@@ -97,21 +101,45 @@ def _write(partition: Partition, directory: Path, ranges: list[tuple[int, int]])
     )
 
 
-def _write_stays(
+def _write_histories(
     partition: Partition, directory: Path, histories: dict[tuple[int, ...], slice]
 ) -> None:
-    found = [refdomain_history.stays(partition, targets) for targets in histories.values()]
+    stays = [refdomain_history.stays(partition, targets) for targets in histories.values()]
+    link_days = [history.link_calendar(partition, targets) for targets in histories.values()]
+    stay_days = [refdomain_history.stay_calendar(found) for found in stays]
     names = [field.name for field in fields(Stays)]
-    columns = {
-        name: np.concatenate([np.empty(0, np.int32), *(getattr(each, name) for each in found)])
-        for name in names
-    }
+    columns = {name: _joined([getattr(each, name) for each in stays]) for name in names}
     write_columns(directory / "stays.arrow", columns)
-    ends = np.cumsum([len(each.host) for each in found], dtype=np.int64)
+    _write_calendars(directory, "link", link_days)
+    _write_calendars(directory, "stay", stay_days)
     slices = np.array(list(histories), np.int64).reshape(-1, 4)
     named = zip(("link_start", "link_end", "lost_start", "lost_end"), slices.T, strict=True)
-    bounds = {name: np.ascontiguousarray(column) for name, column in named}
-    write_columns(directory / "stay_slices.arrow", {**bounds, "stays_end": ends})
+    ends = {
+        "stays_end": [len(each.host) for each in stays],
+        "link_days_end": [len(each.day) for each in link_days],
+        "stay_days_end": [len(each.day) for each in stay_days],
+    }
+    write_columns(
+        directory / "history_slices.arrow",
+        {name: np.ascontiguousarray(column) for name, column in named}
+        | {name: np.cumsum(lengths, dtype=np.int64) for name, lengths in ends.items()},
+    )
+
+
+def _write_calendars(directory: Path, of: str, calendars: list[Calendar]) -> None:
+    """Write *calendars* one after the other, their days and their events."""
+    days = {name: _joined([getattr(each, name) for each in calendars]) for name in DAY_COLUMNS}
+    before = np.cumsum([0, *(len(each.event) for each in calendars)], dtype=np.int64)
+    ends = [each.events_end + start for each, start in zip(calendars, before, strict=False)]
+    days["events_end"] = np.concatenate([np.empty(0, np.int64), *ends])
+    write_columns(directory / f"{of}_days.arrow", days)
+    write_columns(
+        directory / f"{of}_events.arrow", {"event": _joined([each.event for each in calendars])}
+    )
+
+
+def _joined(columns: list[Column]) -> Column:
+    return np.concatenate([np.empty(0, np.int32), *columns])
 
 
 def _top_links(partition: Partition, slices: list[slice]) -> Column:

@@ -3,6 +3,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint browser bench soak wrk clean
 
+# Every process that is started would compile what it imports anew, which takes longer than the rest of its start.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 INSTALLED := .venv/.installed

@@ -14,7 +14,7 @@ import importlib
 import socket
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -31,7 +31,8 @@ from bench.peers.sql import Order
 from inlink.accounts.cache import KeyCache
 from inlink.accounts.database import connect
 from inlink.accounts.keys import Keys
-from inlink.accounts.ledger import Ledger
+from inlink.accounts.ledger import Charge, Ledger
+from inlink.accounts.turns import Turns
 from inlink.api import PREFIX, answers
 from inlink.index.days import Span
 from inlink.urls.canonical import text_id
@@ -131,11 +132,11 @@ COMMANDS: dict[str, Answer] = {
 }
 
 
-def route(command: str, answer: Callable[[Query], bytes]) -> ASGIRouteHandler:
+def route(command: str, answer: Callable[[Query], Awaitable[bytes]]) -> ASGIRouteHandler:
     """The route of a command, of the same kind as Inlink's."""
 
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
-        body = answer(dict(parse_qsl(scope["query_string"].decode())))
+        body = await answer(dict(parse_qsl(scope["query_string"].decode())))
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
@@ -152,14 +153,14 @@ class Peer:
 
     database: Database
     keys: KeyCache
-    ledger: Ledger
+    turns: Turns
 
-    def answer(self, command: str, made: Answer, query: Query) -> bytes:
+    async def answer(self, command: str, made: Answer, query: Query) -> bytes:
         """Answer, and charge the key for it."""
         key = self.keys.remembered(query["apikey"]) or self.keys.find(query["apikey"])
         assert key is not None, "there is no such key"
         body = msgspec.json.encode(made(self.database, query))
-        assert self.ledger.submit_at_once(key.id, command, 1).result()
+        assert await self.turns.charge(Charge(key.id, command, 1))
         return body
 
 
@@ -168,7 +169,7 @@ def peer(kind: str, place: str, accounts: Path) -> tuple[Litestar, str]:
     engine = connect(accounts)
     keys = Keys(engine)
     database: Database = importlib.import_module(f"bench.peers.{kind}").PEER(place)
-    own = Peer(database, KeyCache(keys), Ledger(engine))
+    own = Peer(database, KeyCache(keys), Turns(Ledger(engine)))
     routes = [
         route(command, functools.partial(own.answer, command, made))
         for command, made in COMMANDS.items()
@@ -178,7 +179,11 @@ def peer(kind: str, place: str, accounts: Path) -> tuple[Litestar, str]:
 
 def constant() -> Litestar:
     """The application that always answers the same."""
-    routes = [route(command, lambda _: CONSTANT) for command in COMMANDS]
+
+    async def answer(_: Query) -> bytes:
+        return CONSTANT
+
+    routes = [route(command, answer) for command in COMMANDS]
     return Litestar(routes, openapi_config=None, logging_config=None)
 
 

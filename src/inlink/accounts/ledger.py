@@ -7,20 +7,22 @@ any number of threads, processes and machines may charge one key.
 A server charges through `Ledger`, which commits together what waits together (group commit): a
 commit costs about as much for a hundred charges as for one. Where the database is a file that
 nobody else writes to at that moment, a commit takes less time than to wake the thread that makes
-it: `Ledger.submit_at_once` makes it then and there.
+it: `Ledger.post_at_once` makes it then and there.
 """
 
 import datetime as dt
 import sqlite3
 import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from itertools import groupby
 from queue import Empty, SimpleQueue
 from typing import NamedTuple, cast
 
 from sqlalchemy import Connection, Engine, text
 
-CHECKPOINT_AFTER = 500  # charges made at once; each writes a few pages of the write-ahead log
+CHECKPOINT_AFTER = 500  # commits at once; each writes a few pages of the write-ahead log
 
 # An unlimited key is written too: null less the units stays null, and the row stays locked until
 # the commit, so that the rows of USAGE are always locked in the order of the keys.
@@ -52,10 +54,21 @@ def post(connection: Connection, key_id: int, command: str, requests: int, units
     return True
 
 
-class _Charge(NamedTuple):
+class Charge(NamedTuple):
+    """What one request costs whom."""
+
     key_id: int
     command: str
     units: int
+
+    @property
+    def account(self) -> tuple[int, str]:
+        """What is charged together."""
+        return self.key_id, self.command
+
+
+class _Waiting(NamedTuple):
+    charge: Charge
     granted: "Future[bool]"
 
 
@@ -75,18 +88,33 @@ def _own_connection(engine: Engine) -> sqlite3.Connection | None:
     return connection
 
 
-def _post_on(connection: sqlite3.Connection, key_id: int, command: str, units: int) -> bool:
-    """As `post`, in a transaction of its own on a connection to SQLite."""
+def _post_on(
+    connection: sqlite3.Connection, key_id: int, command: str, requests: int, units: int
+) -> bool:
+    """As `post`, on a connection to SQLite."""
     day = dt.datetime.now(dt.UTC).date().isoformat()
-    usage = {"key_id": key_id, "day": day, "command": command, "requests": 1, "units": units}
-    try:
-        granted = connection.execute(_TAKE_SQL, usage).rowcount > 0
-        if granted:
-            connection.execute(_RECORD_SQL, usage)
-        connection.commit()
-    except sqlite3.Error:
-        connection.rollback()
-        raise
+    usage = {"key_id": key_id, "day": day, "command": command, "requests": requests, "units": units}
+    if connection.execute(_TAKE_SQL, usage).rowcount == 0:
+        return False
+    connection.execute(_RECORD_SQL, usage)
+    return True
+
+
+def _post_all(
+    charges: Sequence[Charge], post_some: Callable[[int, str, int, int], bool]
+) -> list[bool]:
+    """Which of *charges* are granted: all of a key if its balance suffices, else first come first.
+
+    *post_some* is `post` in the transaction of the caller.
+    """
+    granted = [False] * len(charges)
+    by_account = sorted(range(len(charges)), key=lambda place: charges[place].account)
+    for (key_id, command), alike in groupby(by_account, key=lambda place: charges[place].account):
+        places = list(alike)
+        units = [charges[place].units for place in places]
+        all_granted = post_some(key_id, command, len(units), sum(units))
+        for place, one in zip(places, units, strict=True):
+            granted[place] = all_granted or (len(units) > 1 and post_some(key_id, command, 1, one))
     return granted
 
 
@@ -95,7 +123,7 @@ class Ledger:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._waiting: SimpleQueue[_Charge | _Checkpoint | None] = SimpleQueue()
+        self._waiting: SimpleQueue[_Waiting | _Checkpoint | None] = SimpleQueue()
         self._closed = False
         self._closing = threading.Lock()
         self._own = _own_connection(engine)
@@ -118,35 +146,26 @@ class Ledger:
         Raises:
             RuntimeError: the ledger is closed.
         """
-        charge = _Charge(key_id, command, units, Future())
+        waiting = _Waiting(Charge(key_id, command, units), Future())
         with self._closing:
             if self._closed:
                 raise RuntimeError("the ledger is closed")
-            self._waiting.put(charge)
-        return charge.granted
+            self._waiting.put(waiting)
+        return waiting.granted
 
-    def submit_at_once(self, key_id: int, command: str, units: int) -> "Future[bool]":
-        """As `submit`, but done when it returns, where nothing has to be waited for.
+    def post_at_once(self, charges: Sequence[Charge]) -> list[bool] | None:
+        """Whether each of *charges* is granted, committed; None where that would have to wait.
 
         Is to be called by one thread at a time.
 
         Raises:
-            RuntimeError: the ledger is closed.
-            sqlite3.Error: it could not be committed.
+            sqlite3.Error: they could not be committed.
         """
-        granted = self._post_at_once(key_id, command, units)
-        if granted is None:
-            return self.submit(key_id, command, units)
-        future: Future[bool] = Future()
-        future.set_result(granted)
-        return future
-
-    def _post_at_once(self, key_id: int, command: str, units: int) -> bool | None:
-        """Whether the key had as many units; None where it cannot be said without waiting."""
         if self._own is None or self._closed:
             return None
         try:
-            granted = _post_on(self._own, key_id, command, units)
+            with self._own:
+                granted = _post_all(charges, partial(_post_on, self._own))
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                 raise
@@ -168,14 +187,14 @@ class Ledger:
     def _run(self) -> None:
         while True:
             waiting = self._all_that_wait()
-            self._commit([each for each in waiting if isinstance(each, _Charge)])
+            self._commit([each for each in waiting if isinstance(each, _Waiting)])
             if any(isinstance(each, _Checkpoint) for each in waiting):
                 with self._engine.begin() as connection:
                     connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
             if None in waiting:
                 return
 
-    def _all_that_wait(self) -> "list[_Charge | _Checkpoint | None]":
+    def _all_that_wait(self) -> "list[_Waiting | _Checkpoint | None]":
         """At least one."""
         waiting = [self._waiting.get()]
         while True:
@@ -184,29 +203,14 @@ class Ledger:
             except Empty:
                 return waiting
 
-    def _commit(self, charges: list[_Charge]) -> None:
-        """Post *charges* in one transaction, then answer each of them."""
-        charges.sort(key=_account)
-        granted: list[bool] = []
+    def _commit(self, waiting: list[_Waiting]) -> None:
+        """Post what waits in one transaction, then answer each."""
         try:
             with self._engine.begin() as connection:
-                for (key_id, command), alike in groupby(charges, key=_account):
-                    units = [charge.units for charge in alike]
-                    granted += _post_all(connection, key_id, command, units)
+                granted = _post_all([each.charge for each in waiting], partial(post, connection))
         except Exception as error:
-            for charge in charges:
-                charge.granted.set_exception(error)
+            for each in waiting:
+                each.granted.set_exception(error)
         else:
-            for charge, answer in zip(charges, granted, strict=True):
-                charge.granted.set_result(answer)
-
-
-def _account(charge: _Charge) -> tuple[int, str]:
-    return charge.key_id, charge.command
-
-
-def _post_all(connection: Connection, key_id: int, command: str, units: list[int]) -> list[bool]:
-    """Which of these requests are granted: all if the balance suffices, else first come first."""
-    if post(connection, key_id, command, len(units), sum(units)):
-        return [True] * len(units)
-    return [post(connection, key_id, command, 1, one) for one in units]
+            for each, answer in zip(waiting, granted, strict=True):
+                each.granted.set_result(answer)

@@ -30,6 +30,7 @@ from inlink.accounts.exports import Exports
 from inlink.accounts.keys import Keys
 from inlink.accounts.ledger import Ledger
 from inlink.accounts.limits import RateLimits
+from inlink.accounts.turns import Turns
 from inlink.api import PREFIX, PROOF_PREFIX, SUCCESSOR_PREFIX, parameters
 from inlink.api.call import Resources
 from inlink.api.checks import AT_ONCE, Checks
@@ -66,6 +67,7 @@ def create_app(layout: Layout) -> Litestar:
     engine = connect(set_up.accounts_url or layout.accounts)
     generations = Generations(layout)
     ledger = Ledger(engine)
+    turns = Turns(ledger)
     keys = KeyCache(Keys(engine))
     limits = RateLimits(engine)
     checks = Checks(layout, set_up)
@@ -101,7 +103,7 @@ def create_app(layout: Layout) -> Litestar:
     def pool_of(command: Command) -> ThreadPoolExecutor:
         return fetching if command.fetches else bulk if command.bulk else pool
 
-    routes = [_route(command, service, pool_of(command)) for command in ROUTES]
+    routes = [_route(command, service, turns, pool_of(command)) for command in ROUTES]
     return Litestar(
         [*routes, _openapi_route(), *page_routes(), download_route(layout)],
         lifespan=[running],
@@ -123,7 +125,9 @@ async def _follow(generations: Generations) -> None:
         logger.info("Serving generation %d", number)
 
 
-def _route(command: Command, service: Service, pool: ThreadPoolExecutor) -> ASGIRouteHandler:
+def _route(
+    command: Command, service: Service, turns: Turns, pool: ThreadPoolExecutor
+) -> ASGIRouteHandler:
     """The route of a command, plain ASGI: short answers take less time than a request object."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -142,28 +146,28 @@ def _route(command: Command, service: Service, pool: ThreadPoolExecutor) -> ASGI
             _header(scope, b"authorization"),
             "" if command.has_target else _base_url(HttpRequest(scope)),
         )
-        await _send(await _rendered(command, service, pool, received), send)
+        await _send(await _rendered(command, service, turns, pool, received), send)
 
     return ASGIRouteHandler(command.path, copy_scope=False)(answer)
 
 
 async def _rendered(
-    command: Command, service: Service, pool: ThreadPoolExecutor, received: Received
+    command: Command,
+    service: Service,
+    turns: Turns,
+    pool: ThreadPoolExecutor,
+    received: Received,
 ) -> Rendered:
     prepared = service.at_once(command, received)
-    loop = asyncio.get_running_loop()
     if prepared is None:
+        loop = asyncio.get_running_loop()
         return await loop.run_in_executor(pool, service.respond, command, received)
-    if prepared.charge is not None and not prepared.charge.done():
-        done = loop.create_future()
-        prepared.charge.add_done_callback(lambda _: loop.call_soon_threadsafe(_mark_done, done))
-        await done
-    return service.paid(command, prepared)
-
-
-def _mark_done(future: "asyncio.Future[None]") -> None:
-    if not future.done():  # the client left
-        future.set_result(None)
+    if prepared.charge is None:
+        return prepared.rendered
+    try:
+        return prepared.paid(await turns.charge(prepared.charge))
+    except Exception:
+        return prepared.uncharged()
 
 
 async def _body(receive: Receive) -> bytes | None:

@@ -7,7 +7,6 @@ and waits for nothing may run in the one that serves all requests (`Service.at_o
 """
 
 import logging
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -17,7 +16,7 @@ from msgspec import UNSET
 
 from inlink.accounts.cache import KeyCache
 from inlink.accounts.keys import Key
-from inlink.accounts.ledger import Ledger
+from inlink.accounts.ledger import Charge, Ledger
 from inlink.accounts.limits import RateLimits
 from inlink.api import parameters
 from inlink.api.answers import RecordFile
@@ -85,7 +84,12 @@ class Service:
     def respond(self, command: Command, received: Received) -> Rendered:
         """Answer one request; whatever is wrong is answered too. May take long, or wait."""
         prepared = self._prepare(command, received, may_wait=True)
-        return self.paid(command, prepared)
+        if prepared.charge is None:
+            return prepared.rendered
+        try:
+            return prepared.paid(self.ledger.charge(*prepared.charge))
+        except Exception:
+            return prepared.uncharged()
 
     def at_once(self, command: Command, received: Received) -> "Prepared | None":
         """The answer, if that takes some milliseconds at most and waits for nothing; else None."""
@@ -93,20 +97,6 @@ class Service:
             return self._prepare(command, received, may_wait=False)
         except _TakesLongError:
             return None
-
-    def paid(self, command: Command, prepared: "Prepared") -> Rendered:
-        """What is sent back: the answer that was prepared, if the key could pay for it."""
-        if prepared.charge is None:
-            return prepared.rendered
-        try:
-            granted = prepared.charge.result()
-        except Exception:
-            logger.exception("%s could not be charged", command.path)
-            return rendered_error(ApiError(500, "The server's log says more."), prepared.output)
-        if granted:
-            return prepared.rendered
-        refused = ApiError(402, f"This answer costs {prepared.units:,} units, more than are left.")
-        return rendered_error(refused, prepared.output)
 
     def _prepare(self, command: Command, received: Received, *, may_wait: bool) -> "Prepared":
         output = JSON
@@ -117,7 +107,7 @@ class Service:
             self._check_rate(key, may_wait)
             request = _request(command, received, query)
             answer = self._answer(command, request, key, received.base_url, may_wait)
-            return self._charged(command, key, answer, _rendered(answer, output), output, may_wait)
+            return self._charged(command, key, answer, _rendered(answer, output), output)
         except ApiError as error:
             return Prepared(rendered_error(error, output))
         except _TakesLongError:
@@ -205,15 +195,12 @@ class Service:
         answer: msgspec.Struct,
         rendered: Rendered,
         output: Format,
-        may_wait: bool,
     ) -> "Prepared":
         if command.name == EXPORT.name:
             return Prepared(rendered)  # the task pays
         items = 1 if command.per_request and _status(answer) == 200 else command.rows(answer)
-        units = self._price(command) * items
-        submit = self.ledger.submit if may_wait else self.ledger.submit_at_once
-        charge = submit(key.id, command.name, units)
-        return Prepared(rendered, output, units, charge)
+        charge = Charge(key.id, command.name, self._price(command) * items)
+        return Prepared(rendered, output, charge)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,9 +209,21 @@ class Prepared:
 
     rendered: Rendered
     output: Format = JSON
-    units: int = 0
-    charge: "Future[bool] | None" = None
-    """Whether the key could pay: the charge that is under way. None where nothing is to be paid."""
+    charge: Charge | None = None
+    """None where nothing is to be paid."""
+
+    def paid(self, granted: bool) -> Rendered:
+        """What is sent when the charge is *granted*, or refused: the key has fewer units."""
+        if granted or self.charge is None:
+            return self.rendered
+        units = self.charge.units
+        refused = ApiError(402, f"This answer costs {units:,} units, more than are left.")
+        return rendered_error(refused, self.output)
+
+    def uncharged(self) -> Rendered:
+        """What is sent when the charge failed, while its error is handled."""
+        logger.exception("%s could not be charged", self.charge and self.charge.command)
+        return rendered_error(ApiError(500, "The server's log says more."), self.output)
 
 
 class _TakesLongError(Exception):

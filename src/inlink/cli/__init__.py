@@ -1,36 +1,49 @@
-"""The command ``inlink``: one module for each verb."""
+"""The command ``inlink``: one module for each verb, imported when it is called.
 
+The libraries of all of them together take longer to import than `inlink serve` may take to start.
+"""
+
+import importlib
 import logging
 
 import click
 
 from inlink import __version__
-from inlink.cli.build import build
-from inlink.cli.crawl import crawl_command
-from inlink.cli.ingest import ingest_command
-from inlink.cli.keys import keys
-from inlink.cli.plan import plan
-from inlink.cli.run import run
-from inlink.cli.serve import serve
-from inlink.cli.status import status
-from inlink.cli.verify import verify
+
+COMMANDS = {
+    "build": "build",
+    "crawl": "crawl_command",
+    "ingest": "ingest_command",
+    "keys": "keys",
+    "plan": "plan",
+    "run": "run",
+    "serve": "serve",
+    "status": "status",
+    "verify": "verify",
+}
+"""The verbs, which modules are called like, and what their commands are called in these."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Verbs(click.Group):
+    """A group whose commands are in modules of this package."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a verb."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"{__name__}.{cmd_name}")
+        command: click.Command = getattr(module, COMMANDS[cmd_name])
+        return command
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
     """Who links to whom: an open backlink index."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-
-
-main.add_command(build)
-main.add_command(crawl_command)
-main.add_command(ingest_command)
-main.add_command(keys)
-main.add_command(plan)
-main.add_command(run)
-main.add_command(serve)
-main.add_command(status)
-main.add_command(verify)

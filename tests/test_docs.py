@@ -94,7 +94,10 @@ def test_every_setting_stands_in_the_table_with_its_default() -> None:
 def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
     """Every command below *command* that does something itself, by its full name."""
     if isinstance(command, click.Group):
-        for name, inner in command.commands.items():
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
             yield from commands(inner, f"{path} {name}")
     else:
         yield path, command

@@ -4,7 +4,7 @@ import datetime as dt
 from typing import get_args
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inlink.index.calendars import FIRST, Calendar, calendar
@@ -30,7 +30,7 @@ def columns(found: Events) -> tuple[Ints, Ints]:
 
 made = st.builds(
     lambda new, lost, days, seed: (events(new, days, seed), events(lost, days, seed + 1)),
-    *(st.integers(0, 900), st.integers(0, 400), st.integers(1, 5), st.integers(0, 1000)),
+    *(st.integers(0, 4000), st.integers(0, 2000), st.integers(1, 3), st.integers(0, 1000)),
 )
 spans = st.builds(
     lambda first, days: Span(BEGIN + dt.timedelta(first), BEGIN + dt.timedelta(first + days)),
@@ -56,7 +56,6 @@ def within(found: Events, span: Span) -> Events:
     return [event for event in found if day_number(span.first) <= event[0] <= day_number(span.last)]
 
 
-@settings(max_examples=200)
 @given(made, spans, types, st.integers(1, FIRST))
 def test_the_first_events(
     of: tuple[Events, Events], span: Span, kind: NewLostType | None, limit: int

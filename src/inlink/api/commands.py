@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from inlink.accounts import exports
 from inlink.api import (
@@ -49,8 +49,8 @@ class Command:
     short_links: int = 0
     """Up to how many links, live and lost, of its targets an answer of some rows takes a few
     milliseconds, and waits for nothing but them."""
-    kept_lists: bool = False
-    """Whether long targets have the first rows of this list kept: those answers are short too."""
+    is_kept: Callable[[Any], bool] = lambda _: False
+    """Whether long targets have what a request asks for kept: those answers are short too."""
     successor_path: str | None = None
     """Path beneath the successor's prefix; None for v1.0, where the name is the path."""
     proof_path: str | None = None
@@ -127,7 +127,7 @@ BACKLINKS = Command(
     live.get_backlinks,
     units=1,
     short_links=SOME_LINKS,
-    kept_lists=True,
+    is_kept=lambda request: request.per_domain in (UNSET, 1),
 )
 REFDOMAINS = Command(
     "get-refdomains",
@@ -137,7 +137,7 @@ REFDOMAINS = Command(
     live.get_refdomains,
     units=1,
     short_links=SOME_LINKS,
-    kept_lists=True,
+    is_kept=lambda _: True,
 )
 EXPORT = Command(
     exports.COMMAND,
@@ -175,6 +175,7 @@ NEW_LOST_BACKLINKS = Command(
     days.get_new_lost_backlinks,
     units=1,
     short_links=SOME_LINKS,
+    is_kept=days.has_calendar,
 )
 NEW_LOST_REFDOMAINS = Command(
     "get-new-lost-refdomains",
@@ -184,6 +185,7 @@ NEW_LOST_REFDOMAINS = Command(
     days.get_new_lost_refdomains,
     units=1,
     short_links=SOME_LINKS,
+    is_kept=days.has_calendar,
 )
 NEW_LOST_BACKLINKS_COUNT = Command(
     "get-new-lost-backlinks-count",
@@ -194,6 +196,7 @@ NEW_LOST_BACKLINKS_COUNT = Command(
     units=30,
     per_request=True,
     short_links=SOME_LINKS,
+    is_kept=days.has_calendar,
 )
 NEW_LOST_REFDOMAINS_COUNT = Command(
     "get-new-lost-refdomains-count",
@@ -204,6 +207,7 @@ NEW_LOST_REFDOMAINS_COUNT = Command(
     units=30,
     per_request=True,
     short_links=SOME_LINKS,
+    is_kept=days.has_calendar,
 )
 SUMMARY = Command(
     "get-summary",
@@ -339,7 +343,7 @@ def _also_at(path: str, command: Command, request: type[Struct] | None = None) -
         successor_path=path,
         request=request,
         short_links=FILTERED_LINKS,
-        kept_lists=False,
+        is_kept=lambda _: False,
     )
 
 

@@ -39,6 +39,23 @@ MAX_DAYS = 36_525
 """How many days may be counted one by one: a hundred years."""
 
 
+def has_calendar(request: DaysRequest) -> bool:
+    """Whether calendars answer this: the most recent, or counts, of what passes no filter."""
+    if isinstance(request, LinkDaysRequest):
+        filters = (request.link_type, request.anchor_type, request.dofollow, request.url_from)
+        if any(given is not UNSET for given in filters):
+            return False
+    return getattr(request, "order_by", "new_lost_date") == "new_lost_date"
+
+
+def counted(request: DaysRequest) -> int:
+    """How many days there are to count."""
+    if request.date_from is UNSET:
+        return 2
+    last = today() if request.date_to is UNSET else request.date_to
+    return (last - request.date_from).days + 1
+
+
 def get_new_lost_backlinks(call: Call[NewLostBacklinksRequest]) -> NewLostBacklinksAnswer:
     """The first backlinks that were found or lost within the days."""
     request = call.request

@@ -12,13 +12,12 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
 
 from inlink.accounts.cache import KeyCache
 from inlink.accounts.keys import Key
 from inlink.accounts.ledger import Charge, Ledger
 from inlink.accounts.limits import RateLimits
-from inlink.api import parameters
+from inlink.api import days, parameters
 from inlink.api.answers import RecordFile
 from inlink.api.call import AccountCall, Call, Resources, today
 from inlink.api.commands import COUNTED_LINKS, EXPORT, Command, Method
@@ -32,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 SHORT_ROWS = 100
 """Rows of an answer, or targets of a batch, that are made in some milliseconds."""
+
+SHORT_DAYS = 1000
+"""Days that are counted, one by one, in a millisecond."""
 
 REMEMBERED_TARGETS = 4096
 """Tools ask several things about one target."""
@@ -236,7 +238,9 @@ def _is_short(command: Command, call: Call[Any]) -> bool:
         return False
     if command.short_links == COUNTED_LINKS:
         return True
-    if command.kept_lists and getattr(call.request, "per_domain", UNSET) in (UNSET, 1):
+    if command.per_request and days.counted(call.request) > SHORT_DAYS:
+        return False
+    if command.is_kept(call.request):
         return True
     return sum(map(call.reader.size, call.targets)) <= command.short_links
 

@@ -22,8 +22,8 @@ from inlink.index.days import (
 from inlink.index.files import Ints, Rows
 from inlink.index.rows import DayCount, NewLostType
 
-FIRST = 100
-"""Events that are kept of each day and type: as many as are asked for, if nobody says."""
+FIRST = 1000
+"""Events that are kept of each day and type: as many as are listed, if nobody says."""
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]

@@ -8,6 +8,7 @@ of 100,000 rows takes some 100 MB and, the interpreter lock being one, time from
 
 import asyncio
 import contextlib
+import gc
 import logging
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -86,6 +87,8 @@ def create_app(layout: Layout) -> Litestar:
     async def running(_app: Litestar) -> AsyncIterator[None]:
         await _follow(generations)
         await asyncio.to_thread(service.warm_up)
+        gc.collect()
+        gc.freeze()  # what is there now stays: to look through it again would hold up requests
         watcher = asyncio.create_task(_watch(generations))
         try:
             yield

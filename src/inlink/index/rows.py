@@ -1,4 +1,7 @@
-"""The rows that the reader answers with, named and ordered as the Backlinks API v1.0 has them."""
+"""The rows that the reader answers with, named and ordered as the Backlinks API v1.0 has them.
+
+Rows hold texts, numbers and dates, so they can be in no cycle: the collector need not know of them.
+"""
 
 import datetime as dt
 from typing import Literal, get_args
@@ -31,7 +34,7 @@ ReasonLost = Literal[
 UNKNOWN_RANK = -1
 
 
-class Metrics(msgspec.Struct, frozen=True):
+class Metrics(msgspec.Struct, frozen=True, gc=False):
     """Live backlinks of a target, counted."""
 
     backlinks: int
@@ -44,14 +47,14 @@ class Metrics(msgspec.Struct, frozen=True):
     gov_backlinks: int
 
 
-class Ranks(msgspec.Struct, frozen=True):
+class Ranks(msgspec.Struct, frozen=True, gc=False):
     """InLink Rank of a URL and of its domain, 0 to 100, or -1 where it is unknown."""
 
     inlink_rank: int
     domain_inlink_rank: int
 
 
-class Backlink(msgspec.Struct, frozen=True):
+class Backlink(msgspec.Struct, frozen=True, gc=False):
     """One live backlink."""
 
     url_from: str
@@ -68,7 +71,7 @@ class Backlink(msgspec.Struct, frozen=True):
     last_visited: dt.date
 
 
-class Refdomain(msgspec.Struct, frozen=True):
+class Refdomain(msgspec.Struct, frozen=True, gc=False):
     """One referring domain: a host with live backlinks to the target."""
 
     refdomain: str
@@ -78,7 +81,7 @@ class Refdomain(msgspec.Struct, frozen=True):
     domain_inlink_rank: int
 
 
-class NewLostBacklink(msgspec.Struct, frozen=True):
+class NewLostBacklink(msgspec.Struct, frozen=True, gc=False):
     """A backlink that was found, or lost, on a day."""
 
     new_lost_date: dt.date
@@ -98,7 +101,7 @@ class NewLostBacklink(msgspec.Struct, frozen=True):
     first_seen: dt.date
 
 
-class NewLostRefdomain(msgspec.Struct, frozen=True):
+class NewLostRefdomain(msgspec.Struct, frozen=True, gc=False):
     """A referring domain whose first live backlink came, or whose last one went, on a day."""
 
     new_lost_date: dt.date
@@ -110,7 +113,7 @@ class NewLostRefdomain(msgspec.Struct, frozen=True):
     domain_inlink_rank: int
 
 
-class DayCount(msgspec.Struct, frozen=True):
+class DayCount(msgspec.Struct, frozen=True, gc=False):
     """What was found and what was lost on a day, counted."""
 
     date: dt.date
@@ -118,7 +121,7 @@ class DayCount(msgspec.Struct, frozen=True):
     lost: int
 
 
-class Anchor(msgspec.Struct, frozen=True):
+class Anchor(msgspec.Struct, frozen=True, gc=False):
     """One anchor text of live backlinks; ``""`` stands for all that have none."""
 
     anchor: str
@@ -129,7 +132,7 @@ class Anchor(msgspec.Struct, frozen=True):
     first_seen: dt.date
 
 
-class LinkedPage(msgspec.Struct, frozen=True):
+class LinkedPage(msgspec.Struct, frozen=True, gc=False):
     """One URL of the target that live backlinks lead to."""
 
     url: str
@@ -140,7 +143,7 @@ class LinkedPage(msgspec.Struct, frozen=True):
     first_seen: dt.date
 
 
-class ReferringIp(msgspec.Struct, frozen=True):
+class ReferringIp(msgspec.Struct, frozen=True, gc=False):
     """One IP address that live backlinks come from."""
 
     ip: str
@@ -151,42 +154,42 @@ class ReferringIp(msgspec.Struct, frozen=True):
     first_seen: dt.date
 
 
-class AnchorBacklinks(msgspec.Struct, frozen=True):
+class AnchorBacklinks(msgspec.Struct, frozen=True, gc=False):
     """Backlinks of one anchor text."""
 
     anchor: str
     backlinks: int
 
 
-class AnchorRefdomains(msgspec.Struct, frozen=True):
+class AnchorRefdomains(msgspec.Struct, frozen=True, gc=False):
     """Referring domains of one anchor text."""
 
     anchor: str
     refdomains: int
 
 
-class PageBacklinks(msgspec.Struct, frozen=True):
+class PageBacklinks(msgspec.Struct, frozen=True, gc=False):
     """Backlinks of one URL of the target."""
 
     url: str
     backlinks: int
 
 
-class PageRefdomains(msgspec.Struct, frozen=True):
+class PageRefdomains(msgspec.Struct, frozen=True, gc=False):
     """Referring domains of one URL of the target."""
 
     url: str
     refdomains: int
 
 
-class TldCount(msgspec.Struct, frozen=True):
+class TldCount(msgspec.Struct, frozen=True, gc=False):
     """Referring domains of one top-level domain."""
 
     tld: str
     count: int
 
 
-class CountryCount(msgspec.Struct, frozen=True):
+class CountryCount(msgspec.Struct, frozen=True, gc=False):
     """Referring domains of one country: two letters, lower case (ISO 3166-1)."""
 
     country: str

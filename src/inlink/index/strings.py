@@ -170,17 +170,18 @@ class Strings:
 
     def _distinct(self, rows: npt.NDArray[np.integer[Any]]) -> list[list[str]]:
         """The same, of rows that ascend: each block is opened once."""
-        found: list[list[str]] = [[] for _ in range(self._columns)]
-        parts: list[bytes] = []
-        opened = -1
-        for row in rows.tolist():
-            block, place = divmod(row, self._block_rows)
-            if block != opened:
-                parts, opened = self._block(block).split(_SEPARATOR), block
-            for column in found:
-                column.append(parts[place].decode())
-                place += len(parts) // self._columns
-        return found
+        blocks, places = np.divmod(rows, self._block_rows)
+        starts = np.flatnonzero(np.append(True, blocks[1:] != blocks[:-1])[: len(rows)])
+        ends = np.append(starts[1:], len(rows))[: len(starts)].tolist()
+        wanted, columns = places.tolist(), range(self._columns)
+        found: list[list[bytes]] = [[] for _ in columns]
+        for block, start, end in zip(blocks[starts].tolist(), starts.tolist(), ends, strict=True):
+            parts = self._block(block).split(_SEPARATOR)
+            count = len(parts) // self._columns
+            for column in columns:
+                before = column * count
+                found[column] += [parts[before + place] for place in wanted[start:end]]
+        return [list(map(bytes.decode, texts)) for texts in found]
 
     def get(self, row: int) -> str:
         """The key of *row*."""

@@ -71,7 +71,7 @@ def test_a_data_directory_that_is_a_file_is_told(tmp_path: Path) -> None:
 
 def test_workers_that_die_are_replaced(data: Path) -> None:
     with serving(data, "--workers", "2") as server:
-        wait_for(lambda: len(workers(server)) == 2)
+        wait_for(lambda: server.log.read_text().count("Serving generation 1\n") == 2)
         first = workers(server)
         os.kill(min(first), signal.SIGKILL)
         wait_for(lambda: len(workers(server) - first) == 1)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from litestar import Litestar
 
 LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-HEALTH = 60  # seconds that a worker may be silent, starting on a busy machine included
+HEALTH = 20  # seconds that a worker may be silent, as when it starts on a busy machine
 GRACE = 30  # seconds that requests, or a batch of an export, may go on after the signal to stop
 POLL = 0.2  # seconds between looks at an export worker
 PAUSE = 1.0  # seconds before one that died is replaced

@@ -8,6 +8,7 @@ of 100,000 rows takes some 100 MB and, the interpreter lock being one, time from
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 from collections.abc import AsyncIterator
@@ -87,7 +88,6 @@ def create_app(layout: Layout) -> Litestar:
     async def running(_app: Litestar) -> AsyncIterator[None]:
         await _follow(generations)
         await asyncio.to_thread(service.warm_up)
-        gc.collect()
         gc.freeze()  # what is there now stays: to look through it again would hold up requests
         watcher = asyncio.create_task(_watch(generations))
         try:
@@ -223,10 +223,10 @@ def _base_url(request: HttpRequest) -> str:
 
 
 def _openapi_route() -> HTTPRouteHandler:
-    content = document()
+    made = functools.cache(document)  # when it is first asked for
 
     async def openapi() -> Response[bytes]:
-        return Response(content, media_type=MediaType.JSON)
+        return Response(made(), media_type=MediaType.JSON)
 
     return HTTPRouteHandler(f"{PREFIX}/openapi.json", http_method="GET")(openapi)
 

@@ -4,7 +4,8 @@ In: the files of Swagger UI, from the package ``swagger-ui-py``; nothing is fetc
 Out: the routes of the page.
 """
 
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 
 from litestar import Response
 from litestar.handlers import HTTPRouteHandler
@@ -36,7 +37,10 @@ SwaggerUIBundle({{url: "{PREFIX}/openapi.json", dom_id: "#swagger-ui", validator
 
 def page_routes() -> list[HTTPRouteHandler]:
     """The page and what it loads."""
-    static = files("swagger_ui") / "static"
+    package = find_spec("swagger_ui")  # not imported: it would import a template engine
+    assert package is not None
+    assert package.submodule_search_locations is not None
+    static = Path(package.submodule_search_locations[0]) / "static"
     routes = [_route(PAGE, _HTML.encode(), "text/html")]
     for name, media_type in _ASSETS.items():
         routes.append(_route(f"{PAGE}/{name}", (static / name).read_bytes(), media_type))

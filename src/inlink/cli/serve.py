@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 import click
 from uvicorn import Config
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from inlink.accounts.database import AccountsError, connect
 from inlink.api import PREFIX
 from inlink.cli.options import data_option
 from inlink.store import settings
@@ -69,10 +69,10 @@ def serve(layout: Layout, host: str, port: int, workers: int, export_workers: in
 
     A new generation is taken up by itself, without a failed request.
     """
-    _prepare(layout)
     listener = _listen(host, port)
+    answers = threading.Event()
     address = listener.getsockname()[:2]
-    threading.Thread(target=_announce, args=address, daemon=True).start()
+    threading.Thread(target=_announce, args=(*address, answers), daemon=True).start()
     config = Config(
         functools.partial(worker_app, layout),
         factory=True,
@@ -82,18 +82,29 @@ def serve(layout: Layout, host: str, port: int, workers: int, export_workers: in
         timeout_graceful_shutdown=GRACE,
         timeout_worker_healthcheck=HEALTH,
     )
-    with listener, _export_workers(layout, export_workers):
-        Multiprocess(config, sockets=[listener]).run()
+    servers = Multiprocess(config, sockets=[listener])
+    with listener, _export_workers(layout, export_workers, answers):
+        servers.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in servers.processes):
+        raise click.ClickException(_what_is_wrong(layout))
 
 
 def worker_app(layout: Layout) -> "Litestar":
-    """The application of one worker, which ends when the process that started it does."""
+    """The application of one worker, which ends when the process that started it does.
+
+    Raises:
+        SystemExit: it cannot be made; `_what_is_wrong` says why.
+    """
+    from inlink.accounts.database import AccountsError
     from inlink.api.app import create_app
 
     logging.basicConfig(format=LINE)
     logging.getLogger("inlink").setLevel(logging.INFO)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    return create_app(layout)
+    try:
+        return create_app(layout)
+    except (OSError, settings.SettingsError, AccountsError):
+        sys.exit(STARTUP_FAILURE)
 
 
 def _end_with_parent() -> None:
@@ -104,11 +115,12 @@ def _end_with_parent() -> None:
 
 
 @contextlib.contextmanager
-def _export_workers(layout: Layout, count: int) -> Iterator[None]:
-    """Keep *count* export workers running until the block ends."""
+def _export_workers(layout: Layout, count: int, answers: threading.Event) -> Iterator[None]:
+    """Keep *count* export workers running until the block ends, from when the server *answers*."""
     ended = threading.Event()
     keepers = [
-        threading.Thread(target=_keep_export_worker, args=(layout, ended)) for _ in range(count)
+        threading.Thread(target=_keep_export_worker, args=(layout, answers, ended))
+        for _ in range(count)
     ]
     for keeper in keepers:
         keeper.start()
@@ -120,12 +132,14 @@ def _export_workers(layout: Layout, count: int) -> Iterator[None]:
             keeper.join()
 
 
-def _keep_export_worker(layout: Layout, ended: threading.Event) -> None:
+def _keep_export_worker(layout: Layout, answers: threading.Event, ended: threading.Event) -> None:
     """Run an export worker, and another when it dies.
 
     Ctrl-C does not reach it: in a process group of its own, it stops when its parent says so.
     """
     command = [sys.executable, "-P", "-c", EXPORT_WORKER, str(layout.root)]
+    while not answers.wait(POLL) and not ended.is_set():
+        pass
     while not ended.is_set():
         with subprocess.Popen(command, stdin=subprocess.PIPE, process_group=0) as process:  # noqa: S603
             while process.poll() is None and not ended.wait(POLL):
@@ -161,14 +175,20 @@ def _end_with_stdin() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _prepare(layout: Layout) -> None:
-    """Make what workers share, and find what would stop every one of them."""
+def _what_is_wrong(layout: Layout) -> str:
+    """What stops a worker from starting.
+
+    It is found out afterwards: the database's library takes as long to import as a worker to start.
+    """
+    from inlink.accounts.database import AccountsError, connect
+
     try:
         chosen = settings.load(layout.root)
         connect(chosen.accounts_url or layout.accounts).dispose()
         layout.secret()
     except (OSError, settings.SettingsError, AccountsError) as error:
-        raise click.ClickException(str(error)) from error
+        return str(error)
+    return "A server process could not start."
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -181,13 +201,13 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _announce(host: str, port: int) -> None:
-    """Print the address as soon as a request to it is answered."""
+def _announce(host: str, port: int, answers: threading.Event) -> None:
+    """Print the address as soon as a request to it is answered, and set *answers*."""
     reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     while True:
         connection = http.client.HTTPConnection(reached, port, timeout=60)
         try:
-            connection.request("GET", f"{PREFIX}/openapi.json")
+            connection.request("GET", f"{PREFIX}/get-metrics")  # without a key, so for nothing
             connection.getresponse().read()
             break
         except OSError:
@@ -196,3 +216,4 @@ def _announce(host: str, port: int) -> None:
             connection.close()
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"Serving at http://{shown}:{port}{PREFIX}/")
+    answers.set()

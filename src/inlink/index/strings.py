@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import zstandard
 
 from inlink.index.files import map_batch, one_batch, write_batch
@@ -107,6 +106,8 @@ def _whole_blocks(rows: Iterable[pa.RecordBatch], block_rows: int) -> Iterator[p
 
 def _joined(batch: pa.RecordBatch, block_rows: int) -> list[bytes]:
     """The blocks of *batch*, before compression."""
+    import pyarrow.compute as pc  # not for reading: it takes as long to import as a server's routes
+
     starts = np.arange(0, batch.num_rows, block_rows, dtype=np.int64)
     offsets = pa.array(np.append(starts, batch.num_rows))
     separator = pa.scalar(_SEPARATOR, pa.large_binary())

@@ -29,7 +29,7 @@ import msgspec
 from bench import guard
 from bench.harness import Goal, Measurement, Run, Skipped, Stage, by_case, own_of, ratios, versions
 
-STAGES = ("extraction", "build", "pagerank", "serving", "start", "crawl")
+STAGES = ("build", "serving", "start", "extraction", "pagerank", "crawl")
 BY_NAME = ("soak",)  # half an hour: only where it is asked for
 PACKAGES = (
     "duckdb pyarrow numpy scipy ibis-framework fastwarc selectolax ada-url msgspec litestar"

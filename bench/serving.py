@@ -61,6 +61,7 @@ PATIENCE = 0.4
 
 TAIL_REQUESTS = 500
 CONNECTIONS = 16
+SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def _asked(
         for asked in questions:
             yield from _latencies(asked, contenders)
         run.say("many requests at once")
-        yield from _throughput(run, targets, contenders)
+        yield from _throughput(targets, contenders)
         run.say("pages of 100,000 rows")
         yield from bulk.pages(targets, contenders)
 
@@ -215,7 +216,7 @@ def _some(contender: Contender, asked: Asked) -> list[float]:
 
 
 def _throughput(
-    run: Run, targets: list[BenchTarget], contenders: list[Contender]
+    targets: list[BenchTarget], contenders: list[Contender]
 ) -> Iterator[Measurement | Skipped]:
     """Requests a second of get-metrics and of 100 backlinks, over 16 connections."""
     if shutil.which("wrk") is None:
@@ -223,22 +224,19 @@ def _throughput(
             "requests over 16 connections", "there is no wrk (Debian: apt-get install wrk)"
         )
         return
-    seconds = 2 if run.quick else 5
     with served_constant() as constant:
         for target in (each for each in targets if each.mode == "domain"):
             for asked in questions_about(target):
                 if asked.case.startswith(("get-metrics", "get-backlinks by inlink_rank")):
-                    yield from _requests_a_second(asked, [*contenders, constant], seconds)
+                    yield from _requests_a_second(asked, [*contenders, constant])
 
 
-def _requests_a_second(
-    asked: Asked, contenders: list[Contender], seconds: int
-) -> Iterator[Measurement]:
+def _requests_a_second(asked: Asked, contenders: list[Contender]) -> Iterator[Measurement]:
     samples: dict[str, list[float]] = {each.name: [] for each in contenders}
     for _ in range(ROUNDS):
         for each in contenders:
             url = f"http://127.0.0.1:{each.port}{each.path(asked.command, asked.parameters)}"
-            command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", url]
+            command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", url]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
             if rate is None or "Non-2xx" in done.stdout:

@@ -32,6 +32,7 @@ class ClickHouse(Database):
     """A session on the directory *place*."""
 
     NAME = "chDB (ClickHouse)"
+    DATES_AS_TEXTS = True
     IN_ORDER = "order by domain_id, host_id, url_id, id"
     HAS_INDEXES = False
 

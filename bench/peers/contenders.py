@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -24,6 +24,7 @@ from inlink.store.layout import Layout
 from inlink.store.settings import Settings
 
 PEERS = ("sqlite", "postgresql", "duck", "clickhouse")
+LOADED_AT_ONCE = 2  # the first two take long, with one processor each
 CONSTANT = "the framework, a constant answer"
 
 _LENGTH = re.compile(rb"content-length: (\d+)", re.I)
@@ -115,15 +116,18 @@ def loaded_peers(run: Run, layout: Layout) -> Iterator[tuple[Path, list[Loaded],
     directory = run.directory / "peers"
     run.say("denormalising the rows for the peers")
     rows.write(layout.generation(number) / "tables", directory / "rows", Settings().memory_limit)
-    loaded: list[Loaded] = []
-    skipped: list[Skipped] = []
     with contextlib.ExitStack() as stack:
-        for module in PEERS:
+
+        def load(module: str) -> Loaded | Skipped:
             try:
-                loaded.append(_load(run, module, directory, stack))
+                return _load(run, module, directory, stack)
             except (ImportError, OSError) as error:
-                skipped.append(Skipped(module, str(error)))
-        yield directory / "rows", loaded, skipped
+                return Skipped(module, str(error))
+
+        with ThreadPoolExecutor(LOADED_AT_ONCE) as threads:
+            found = list(threads.map(load, PEERS))
+        loaded = [each for each in found if isinstance(each, Loaded)]
+        yield directory / "rows", loaded, [each for each in found if isinstance(each, Skipped)]
 
 
 def _load(run: Run, module: str, directory: Path, stack: contextlib.ExitStack) -> Loaded:
@@ -136,6 +140,7 @@ def _load(run: Run, module: str, directory: Path, stack: contextlib.ExitStack) -
     with ProcessPoolExecutor(1, mp_context=spawn) as process:  # none leaves its memory here
         process.submit(peer.PEER.load, directory / "rows", place).result()
         size = process.submit(peer.PEER.size, place).result()
+    run.say(f"loaded {peer.PEER.NAME}")
     return Loaded(module, peer.PEER.NAME, place, size)
 
 

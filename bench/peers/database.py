@@ -9,9 +9,11 @@ import datetime as dt
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
+
+import msgspec
 
 from bench.peers import sql
 from bench.peers.sql import MODES, Order
@@ -40,6 +42,8 @@ class Database(ABC):
     OPEN_DAY: ClassVar[str] = sql.OPEN
     IN_ORDER: ClassVar[str] = "order by id"
     """What makes the rows of a target come in the order of ``id``."""
+    DATES_AS_TEXTS: ClassVar[bool] = False
+    """Whether rows have texts for dates, which go into JSON as they are."""
     HAS_INDEXES: ClassVar[bool] = True
     """Whether a target's links lie in each order, so that the first of an order are few rows."""
 
@@ -140,9 +144,10 @@ class Database(ABC):
         return rows, int(found[-1][0]) if len(found) == limit else None
 
     def live(self, mode: Mode, target: Values, rows: int) -> Iterator[list[Backlink]]:
-        """All live links, *rows* at a time."""
+        """All live links, *rows* at a time; with dates, as the writer of exports takes them."""
         query = sql.live(self.where(mode), self.IN_ORDER)
-        return map(_backlinks, self.batches(query, target, rows))
+        for batch in map(_backlinks, self.batches(query, target, rows)):
+            yield list(map(_with_dates, batch)) if self.DATES_AS_TEXTS else batch
 
     def _is_large(self, mode: Mode, target: Values) -> bool:
         return (list(MODES).index(mode), target[mode]) in self._large
@@ -158,6 +163,15 @@ def named(query: str, form: str) -> tuple[str, tuple[str, ...]]:
     """*query* with its values written as *form* has it, and the names of them that occur."""
     names = tuple(dict.fromkeys(_NAMED.findall(query)))
     return _NAMED.sub(lambda match: form.format(match[1]), query), names
+
+
+_date = cache(dt.date.fromisoformat)
+
+
+def _with_dates(row: Backlink) -> Backlink:
+    """*row* with dates in the place of texts."""
+    first_seen, last_visited = _date(str(row.first_seen)), _date(str(row.last_visited))
+    return msgspec.structs.replace(row, first_seen=first_seen, last_visited=last_visited)
 
 
 def _backlinks(rows: Sequence[Row]) -> list[Backlink]:

@@ -18,6 +18,7 @@ class Sqlite(Database):
     """A connection to the file *place*."""
 
     NAME = "SQLite"
+    DATES_AS_TEXTS = True
     OPEN_DAY = "'2100-01-01'"
 
     def __init__(self, place: str) -> None:

@@ -6,11 +6,12 @@ a moment later, of many at once it is one commit instead of many.
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from inlink.accounts.ledger import Charge, Ledger
 
-Granted = asyncio.Future[bool | None]
-"""None: it could not be said without waiting."""
+Answer = bool | asyncio.Future[bool]
+"""Whether a charge is granted; a future where that cannot be said without waiting."""
 
 
 class Turns:
@@ -18,7 +19,7 @@ class Turns:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._held: list[tuple[Charge, Granted]] = []
+        self._held: list[tuple[Charge, asyncio.Future[Answer]]] = []
 
     async def charge(self, charge: Charge) -> bool:
         """Take the units of one request; True, once it is committed, if the key had as many.
@@ -30,23 +31,25 @@ class Turns:
         loop = asyncio.get_running_loop()
         if not self._held:
             loop.call_soon(self._commit)
-        held: Granted = loop.create_future()
+        held: asyncio.Future[Answer] = loop.create_future()
         self._held.append((charge, held))
         granted = await held
-        if granted is None:
-            submitted = asyncio.wrap_future(self._ledger.submit(*charge))
-            return await asyncio.shield(submitted)  # it is charged though the client leaves
-        return granted
+        if isinstance(granted, bool):
+            return granted
+        return await asyncio.shield(granted)  # the ledger goes on though the client leaves
 
     def _commit(self) -> None:
         held, self._held = self._held, []
+        charges = [charge for charge, _ in held]
         try:
-            granted = self._ledger.post_at_once([charge for charge, _ in held])
+            answers: Sequence[Answer] | None = self._ledger.post_at_once(charges)
+            if answers is None:  # the ledger's thread waits for the database
+                answers = [asyncio.wrap_future(self._ledger.submit(*each)) for each in charges]
         except Exception as error:  # each request tells it
             for _, future in held:
                 if not future.done():  # the client left
                     future.set_exception(error)
             return
-        for place, (_, future) in enumerate(held):
+        for (_, future), answer in zip(held, answers, strict=True):
             if not future.done():
-                future.set_result(None if granted is None else granted[place])
+                future.set_result(answer)

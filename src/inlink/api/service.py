@@ -240,7 +240,7 @@ def _is_short(command: Command, call: Call[Any]) -> bool:
         return True
     if command.per_request and days.counted(call.request) > SHORT_DAYS:
         return False
-    if command.is_kept(call.request):
+    if command.is_kept(call.request) and all(map(call.reader.keeps_lists, call.targets)):
         return True
     return sum(map(call.reader.size, call.targets)) <= command.short_links
 

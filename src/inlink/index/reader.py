@@ -85,6 +85,11 @@ class Reader:
         live, lost = partition.link_rows(rows), partition.lost_rows(rows)
         return len(range(live.start, live.stop)) + len(range(lost.start, lost.stop))
 
+    def keeps_lists(self, target: Target) -> bool:
+        """Whether *target* is one of those whose first rows and calendars are kept."""
+        partition, rows = self._targets(target)
+        return partition.link_calendar(rows) is not None
+
     def metrics(self, target: Target) -> Metrics:
         """Count the live backlinks of *target*."""
         partition, rows = self._links(target)

@@ -72,7 +72,7 @@ def measure(run: Run) -> Iterator[Measurement]:
         run.say(f"making a web of {links:,} links")
         crawls = Layout(run.directory / f"crawls-{links}")
         webs.write_crawls(crawls, links)
-        rounds = run.rounds(3, 2) if links <= MILLION else 1
+        rounds = run.either(3, 2) if links <= MILLION else 1
         for number in range(rounds):
             run.say(f"building the web of {links:,} links, round {number + 1} of {rounds}")
             generation = Layout(run.directory / f"web-{links}")

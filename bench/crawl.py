@@ -116,7 +116,7 @@ def peak() -> float:
 
 def measure(run: Run) -> Iterator[Measurement | Skipped]:
     """Measure it."""
-    rounds, hosts = run.rounds(5, 2), 300
+    rounds, hosts = run.either(5, 2), 300
     case = f"{hosts * PAGES:,} pages of {len(page(0)) / 1000:.0f} kB from {hosts} hosts"
     own, limit = [], []
     with served() as settings:

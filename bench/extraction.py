@@ -226,7 +226,7 @@ def measure(run: Run) -> Iterator[Measurement | Skipped]:
     if not crawls:
         yield Skipped("all", "there are no crawls beside the checkout")
         return
-    rounds = run.rounds(5, 1)
+    rounds = run.either(5, 1)
     ways: dict[tuple[str, Kind], Way] = {
         (INLINK, "inlink"): inlink,
         (LIMIT, "limit"): limit,
@@ -250,7 +250,7 @@ def measure(run: Run) -> Iterator[Measurement | Skipped]:
     first = sample(SHARED / "warc" / "recipe-pages-first.warc.gz", pages, run.directory)
     yield from _measured(f"WARC, {pages} pages", _slow_ways(), [first], rounds)
     run.say("two processes")
-    yield _two_processes(crawls[-2], run.directory, run.rounds(3, 1))
+    yield _two_processes(crawls[-2], run.directory, run.either(3, 1))
 
 
 def _measured(

@@ -86,8 +86,8 @@ class Run:
     most_links: int
     """Webs of more links are left out."""
 
-    def rounds(self, full: int, quick: int) -> int:
-        """How many rounds to measure."""
+    def either(self, full: int, quick: int) -> int:
+        """*full* in a full run, *quick* in a quick one: numbers of rounds, say."""
         return quick if self.quick else full
 
     def say(self, text: str) -> None:

@@ -54,14 +54,14 @@ GOALS = [
 YEAR = {"date_from": "2026-01-01", "date_to": "2026-12-31"}
 ROWS = {"limit": "100"}
 ORDERS = ("date_found", "domain_inlink_rank", "inlink_rank")
-ROUNDS = 3
+ROUNDS, ROUNDS_QUICK = 3, 2
 REQUESTS, LEAST_REQUESTS = 20, 3
 PATIENCE = 0.4
 """Seconds after which a contender has sent enough of one request in a round."""
 
-TAIL_REQUESTS = 500
+TAIL_REQUESTS, TAIL_REQUESTS_QUICK = 500, 200
 CONNECTIONS = 16
-SECONDS = 2
+SECONDS, SECONDS_QUICK = 2, 1
 
 
 @dataclass(frozen=True)
@@ -105,9 +105,9 @@ def _asked(
             _compare(asked, contenders)
         run.say(f"asking {len(questions)} questions")
         for asked in questions:
-            yield from _latencies(asked, contenders)
+            yield from _latencies(run, asked, contenders)
         run.say("many requests at once")
-        yield from _throughput(targets, contenders)
+        yield from _throughput(run, targets, contenders)
         run.say("pages of 100,000 rows")
         yield from bulk.pages(targets, contenders)
 
@@ -185,10 +185,10 @@ def _ordered(asked: Asked, rows: list[dict[str, Any]]) -> list[Any]:
     return [row["first_seen" if column == "date_found" else column] for row in rows]
 
 
-def _latencies(asked: Asked, contenders: list[Contender]) -> Iterator[Measurement]:
+def _latencies(run: Run, asked: Asked, contenders: list[Contender]) -> Iterator[Measurement]:
     """The median latency of each contender, round by round; and of Inlink how far p99 is off."""
     samples: dict[str, list[float]] = {each.name: [] for each in contenders}
-    for _ in range(ROUNDS):
+    for _ in range(run.either(ROUNDS, ROUNDS_QUICK)):
         for each in contenders:
             samples[each.name].append(statistics.median(_some(each, asked)))
     for each in contenders:
@@ -197,7 +197,8 @@ def _latencies(asked: Asked, contenders: list[Contender]) -> Iterator[Measuremen
     if asked.parameters.get("limit") == ROWS["limit"]:
         own = contenders[0]
         path = own.path(asked.command, asked.parameters)
-        found = [own.seconds(path) for _ in range(TAIL_REQUESTS)]
+        requests = run.either(TAIL_REQUESTS, TAIL_REQUESTS_QUICK)
+        found = [own.seconds(path) for _ in range(requests)]
         factor = float(np.percentile(found, 99) / np.percentile(found, 50))
         yield Measurement(f"p99 over p50, {asked.case}", INLINK, "inlink", "times", [factor])
 
@@ -216,7 +217,7 @@ def _some(contender: Contender, asked: Asked) -> list[float]:
 
 
 def _throughput(
-    targets: list[BenchTarget], contenders: list[Contender]
+    run: Run, targets: list[BenchTarget], contenders: list[Contender]
 ) -> Iterator[Measurement | Skipped]:
     """Requests a second of get-metrics and of 100 backlinks, over 16 connections."""
     if shutil.which("wrk") is None:
@@ -228,15 +229,18 @@ def _throughput(
         for target in (each for each in targets if each.mode == "domain"):
             for asked in questions_about(target):
                 if asked.case.startswith(("get-metrics", "get-backlinks by inlink_rank")):
-                    yield from _requests_a_second(asked, [*contenders, constant])
+                    yield from _requests_a_second(run, asked, [*contenders, constant])
 
 
-def _requests_a_second(asked: Asked, contenders: list[Contender]) -> Iterator[Measurement]:
+def _requests_a_second(
+    run: Run, asked: Asked, contenders: list[Contender]
+) -> Iterator[Measurement]:
     samples: dict[str, list[float]] = {each.name: [] for each in contenders}
-    for _ in range(ROUNDS):
+    seconds = run.either(SECONDS, SECONDS_QUICK)
+    for _ in range(run.either(ROUNDS, ROUNDS_QUICK)):
         for each in contenders:
             url = f"http://127.0.0.1:{each.port}{each.path(asked.command, asked.parameters)}"
-            command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", url]
+            command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", url]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
             if rate is None or "Non-2xx" in done.stdout:
@@ -256,7 +260,7 @@ def _other_sizes(run: Run, layout: Layout) -> Iterator[Measurement]:
         for before, after in _alike(small, large):
             for one, other in zip(questions_about(before), questions_about(after), strict=True):
                 samples = []
-                for _ in range(ROUNDS):
+                for _ in range(run.either(ROUNDS, ROUNDS_QUICK)):
                     seconds = statistics.median(_some(first, one))
                     samples.append(statistics.median(_some(second, other)) / seconds)
                 case = f"larger web over smaller, {one.case}"

@@ -25,7 +25,7 @@ def measure(run: Run) -> Iterator[Measurement]:
     layout = webs.generation(run, links_of(run))
     targets = webs.targets(layout)
     starts, sizes = [], []
-    for _ in range(run.rounds(5, 2)):
+    for _ in range(run.either(5, 2)):
         begin = time.perf_counter()
         with served_by_inlink(layout) as server:
             server.ask(server.path("get-metrics", {"target": targets[0].text}))

@@ -15,7 +15,6 @@ import itertools
 import math
 import multiprocessing
 import os
-import resource
 import shutil
 import time
 from collections import defaultdict
@@ -28,7 +27,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from bench import webs
-from bench.harness import INLINK, Goal, Kind, Measurement, Run
+from bench.harness import INLINK, Goal, Kind, Measurement, Run, peak_megabytes
 from inlink.build.job import build
 from inlink.build.workspace import StepProgress
 from inlink.store.layout import Layout
@@ -218,7 +217,7 @@ def _peak_megabytes(crawls: Layout, generation: Layout, megabytes: int) -> float
     for crawl in (0, 1):
         _crawled(crawls, generation, crawl)
         build(generation, settings, lambda *_: None, lambda *_: None)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    return peak_megabytes()
 
 
 def _million(links: int) -> str:

@@ -11,14 +11,13 @@ import asyncio
 import contextlib
 import multiprocessing
 import random
-import resource
 import time
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from bench.harness import INLINK, Goal, Measurement, Run, Skipped
+from bench.harness import INLINK, Goal, Measurement, Run, Skipped, peak_megabytes
 from inlink.crawl.fetch import Fetcher
 from inlink.crawl.job import CrawlSpec, crawl
 from inlink.store.layout import Layout
@@ -109,11 +108,6 @@ async def _fetched(settings: Settings, hosts: int) -> None:
     await asyncio.gather(*(worker() for _ in range(100)))
 
 
-def peak() -> float:
-    """The most memory that this process ever had, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-
-
 def measure(run: Run) -> Iterator[Measurement | Skipped]:
     """Measure it."""
     rounds, hosts = run.either(5, 2), 300
@@ -130,9 +124,11 @@ def measure(run: Run) -> Iterator[Measurement | Skipped]:
         note = "for each second of one core"
         yield Measurement(case, INLINK, "inlink", unit, own, note)
         yield Measurement(case, "the fetches alone", "limit", unit, limit, note)
-        before = peak()
+        before = peak_megabytes()
         hosts = 500 if run.quick else 5000
         run.say(f"memory, {hosts} hosts")
         _crawled(run.directory, "memory", settings, hosts, "web")
         case = f"{hosts * PAGES:,} pages whose links lead to ever new hosts"
-        yield Measurement(case, INLINK, "inlink", "MB", [peak() - before], "more than before")
+        yield Measurement(
+            case, INLINK, "inlink", "MB", [peak_megabytes() - before], "more than before"
+        )

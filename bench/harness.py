@@ -11,6 +11,7 @@ rounds and their range.
 
 import gc
 import importlib.metadata
+import re
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -161,6 +162,16 @@ def by_case(measurements: Iterable[Measurement]) -> dict[str, list[Measurement]]
 def own_of(contenders: list[Measurement]) -> Measurement | None:
     """Inlink's measurement of a case."""
     return next((each for each in contenders if each.contender == INLINK), None)
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process has had resident, in MB.
+
+    Not ``ru_maxrss``: that begins with what the process had that started this one.
+    """
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert peak is not None
+    return int(peak[1]) / 1000
 
 
 def versions(packages: str) -> str:

@@ -66,7 +66,7 @@ def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) ->
     )
     ranks = work.write(
         "ranks",
-        rank.rank_pages(work, live, pages, _iterations("rank-pages", progress)),
+        rank.rank_pages(work, live, pages, urls, _iterations("rank-pages", progress)),
         tables.RANKS,
     )
     domain_ranks = work.write(

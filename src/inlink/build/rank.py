@@ -22,10 +22,15 @@ RankProgress = Callable[[int, float], None]
 
 
 def rank_pages(
-    work: Workspace, graph: ir.Table, pages: ir.Table, progress: RankProgress
+    work: Workspace, graph: ir.Table, pages: ir.Table, urls: ir.Table, progress: RankProgress
 ) -> pa.Table:
     """Rows of ``ranks``, in the order of ``url_id``."""
-    nodes = work.step("page-nodes", _numbered(page_nodes(graph, pages)))
+    of_domains = urls.select("url_id", "domain_id")
+    # Most links lead to pages of the same domain: so numbered, these are near in memory.
+    numbered = _numbered(
+        page_nodes(graph, pages).inner_join(of_domains, "url_id"), "domain_id", "url_id"
+    )
+    nodes = work.step("page-nodes", numbered)
     work.step("page-edges", _edges(graph.filter(_.followed), nodes))
     return _rank(work, "page", ("url_id", "inlink_rank"), progress)
 
@@ -36,14 +41,14 @@ def rank_domains(
     """Rows of ``domain_ranks``, in the order of ``domain_id``."""
     in_graph = page_nodes(graph, pages)
     domains = urls.semi_join(in_graph, "url_id").select(url_id=_.domain_id).distinct()
-    nodes = work.step("domain-nodes", _numbered(domains))
+    nodes = work.step("domain-nodes", _numbered(domains, "url_id"))
     work.step("domain-edges", _edges(domain_edges(graph, urls), nodes))
     return _rank(work, "domain", ("domain_id", "domain_inlink_rank"), progress)
 
 
-def _numbered(nodes: ir.Table) -> ir.Table:
-    number = ibis.row_number().over(ibis.window(order_by="url_id"))
-    return nodes.mutate(number=number).order_by("number")
+def _numbered(nodes: ir.Table, *by: str) -> ir.Table:
+    number = ibis.row_number().over(ibis.window(order_by=by))
+    return nodes.select("url_id", number=number).order_by("number")
 
 
 def _edges(edges: ir.Table, nodes: ir.Table) -> ir.Table:
@@ -61,6 +66,6 @@ def _rank(work: Workspace, graph: str, names: tuple[str, str], progress: RankPro
     edges = work.columns(f"{graph}-edges", {"source": np.int32, "target": np.int32})
     raw = pagerank(edges["source"], edges["target"], len(ids), progress=progress)
     score = inlink_rank(raw, edges["source"])
-    return pa.table(
-        [pa.array(ids), pa.array(raw), pa.array(score)], [names[0], "pagerank", names[1]]
-    )
+    order = np.argsort(ids)
+    columns = [pa.array(column[order]) for column in (ids, raw, score)]
+    return pa.table(columns, [names[0], "pagerank", names[1]])

@@ -20,22 +20,29 @@ system", 2005). Dangling nodes pass nothing on, so one last step gives them thei
 Selee, "PageRank computation, with special attention to dangling nodes", 2007); before that only the
 nodes that edges leave take part. In a backlink index most nodes are pages that were never visited.
 
-Update rule: a step replaces y by the right side, from y = 1 on, so that y only grows. As soon as
-the nodes that change most have less than half of the edges, steps among these alone are put in
-between, until the others have more to change: most of a web converges soon, and then waits for
-small groups of pages that link to each other ("adaptive": Kamvar, Haveliwala and Golub, "Adaptive
-methods for the computation of PageRank", 2004). What the few pass on to others meanwhile is part of
-the change in the next step over all nodes, so nothing is neglected.
+Update rule: a step replaces y by the right side, from y = 1 on. At first y is scaled before each
+step so that what the step changes sums to zero. Steps then approach the solution as fast as the
+walks of surfers mix, as power iteration does, where they would else take off the damping factor
+each time: the error along the solution itself is what the scale takes away.
 
-Stopping bound: let c be the sum of the changes in a step over all nodes. The sums in the steps that
-follow are at most d c, d d c and so on, so y lacks at most c d / (1 - d) in sum, and after the last
-step, to all nodes, d times that. With S the sum of y, which is at most that of the solution y*,
+As soon as a step leaves more than a part of the change, the web does not mix, and y is scaled no
+more. From then on, when the nodes that change most have less than half of the edges, steps among
+these alone are put in between, until the others have more to change: most of a web converges soon,
+and then waits for small groups of pages that link to each other ("adaptive": Kamvar, Haveliwala and
+Golub, "Adaptive methods for the computation of PageRank", 2004). What the few pass on to others
+meanwhile is part of the change in the next step over all nodes, so nothing is neglected.
 
-    ||y / S - x||  <=  2 (1 - S / sum of y*)  <=  2 d**2 / (1 - d) * c / S
+Stopping bound: let c be the sum of the changes, without their signs, in a step over all nodes. In
+the steps that would follow they are at most d c, d d c and so on, so y differs from the solution y*
+by at most c d / (1 - d) in sum, and after the last step, to all nodes, by d times that. With S the
+sum of y, the sum of y* is at least S - c d / (1 - d), and at least N, so that
 
-in the L1 norm. The first of these bounds is at most 2, and is multiplied by d or less in each step.
-The iteration ends when the smaller of the two is at most the tolerance; with the defaults after 175
-steps over all nodes or fewer.
+    ||y / S - x||  <=  2 ||y - y*|| / (sum of y*)
+                   <=  2 d**2 / (1 - d) * c / max(N, S - c d / (1 - d))
+
+in the L1 norm. A step that is not scaled multiplies c by d or less, though rounding may hide that,
+and one that is scaled by less, or it is the last such. The iteration ends when the bound is at most
+the tolerance; with the defaults after some 200 steps over all nodes at most.
 
 Memory: the matrix is 0 and 1, the weights being in the vector, divided by out(u) before each
 product. SciPy wants 8 bytes an edge for the ones; cut into blocks of rows, they share one short
@@ -54,6 +61,10 @@ TOLERANCE = 1e-12
 """L1 distance to the exact vector that is allowed, not counting rounding."""
 
 BLOCK_EDGES = 1 << 18
+MIXES = 0.6
+"""While a step leaves less than this part of the change, the web mixes."""
+TRIAL = 5
+"""Steps before that is asked: the first are not like the others."""
 BUSY = 0.3
 """A node is busy when it changes by more than this part of the mean change."""
 BUSY_EDGES = 0.5
@@ -175,37 +186,47 @@ class Graph:
 
     def _solve(self, damping: float, tolerance: float, progress: Progress | None) -> Floats:
         """y of the nodes that edges leave."""
-        weights = damping / self.out
-        y, new, weighted = (np.ones(len(weights)) for _ in range(3))
-        steps, bound = 0, 2.0
-        while bound > tolerance:
+        weights, nodes = damping / self.out, len(self.order)
+        y, new, weighted, sizes = (np.ones(len(weights)) for _ in range(4))
+        steps, bound, before, mixes = 0, 2.0, np.inf, True
+        while bound > tolerance and len(weights):
             self.linking.times(np.multiply(y, weights, out=weighted), new)
+            if mixes:
+                scale = len(weights) / float(y.sum() - new.sum())
+                y *= scale
+                new *= scale
             new += 1
             change = np.subtract(new, y, out=y)
             y, new = new, y
-            total = len(self.order) + damping * float(y.sum())
-            error = 2 * damping**2 / (1 - damping) / total  # for each unit of change
-            steps, left = steps + 1, float(change.sum())
-            bound = min(bound * damping, left * error)
+            left = float(np.abs(change, out=sizes).sum())
+            steps += 1
+            least = nodes + damping * float(y.sum()) - left * damping / (1 - damping)
+            error = 2 * damping**2 / (1 - damping) / max(nodes, least)  # for each unit of change
+            bound = left * error if mixes else min(bound * damping, left * error)
+            mixes = mixes and (steps < TRIAL or left < MIXES * before)
+            before = left
             if progress:
                 progress(steps, bound)
-            if bound > tolerance:
-                self._settle(y, change, weights, tolerance / error)
+            if bound > tolerance and not mixes:
+                self._settle(y, change, sizes, weights, tolerance / error)
         return y
 
-    def _settle(self, y: Floats, change: Floats, weights: Floats, enough: float) -> None:
+    def _settle(
+        self, y: Floats, change: Floats, sizes: Floats, weights: Floats, enough: float
+    ) -> None:
         """Steps among the busy nodes, which add to *y* what comes of the last *change*.
 
-        They end when that is less than the change of the other nodes, or *enough*.
+        *sizes* are the changes without their signs. The steps end when these sum to less than those
+        of the other nodes, or *enough*.
         """
-        busy = np.flatnonzero(change > BUSY * change.mean())
+        busy = np.flatnonzero(sizes > BUSY * sizes.mean())
         lengths = self.linking.lengths
         if lengths[busy].sum() > BUSY_EDGES * lengths.sum():
             return
-        rows, total = self.linking.among(busy), change.sum()
+        rows, sizes_of_others = self.linking.among(busy), sizes.sum() - sizes[busy].sum()
         change, weights, gain = change[busy], weights[busy], np.zeros(len(busy))
-        enough = max(enough, float(total - change.sum()))
-        while change.sum() > enough:
+        enough = max(enough, float(sizes_of_others))
+        while np.abs(change).sum() > enough:
             rows.times(change * weights, change)
             gain += change
         y[busy] += gain

@@ -48,8 +48,10 @@ def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) ->
     added_up = work.step("link-steps", history.add_up(present))
     broken = work.step("broken-links", history.broken_links(added_up))
     parts = work.step("broken-parts", history.parts(broken, present))
-    found = history.stretches(added_up, broken, parts, steps)
-    lost = work.step("lost-links", found.filter(_.lost_at.notnull()))
+    found = work.step(  # apart likewise, and read by four of the tables
+        "stretches", history.stretches(added_up, broken, parts, steps)
+    )
+    lost = found.filter(_.lost_at.notnull())
     elements = history.fold_elements(found, lost, steps, links, read.before("links"), reopened)
     redirects = work.table(
         "redirects",

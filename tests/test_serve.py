@@ -123,3 +123,8 @@ def test_workers_end_with_the_process_that_started_them(data: Path) -> None:
         children = workers(server)
         server.process.kill()
         wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
+
+
+def test_a_data_directory_that_is_not_there_is_made(tmp_path: Path) -> None:
+    with serving(tmp_path / "new" / "data") as server:
+        assert server.get("get-metrics", target="shop.example").status_code == 503

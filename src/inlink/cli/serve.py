@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from litestar import Litestar
 
 LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-HEALTH = 20  # seconds that a worker may be silent, as when it starts on a busy machine
+HEALTH = 10  # seconds that a worker may be silent, as when it starts on a busy machine
 GRACE = 30  # seconds that requests, or a batch of an export, may go on after the signal to stop
 POLL = 0.2  # seconds between looks at an export worker
 PAUSE = 1.0  # seconds before one that died is replaced
@@ -69,6 +69,12 @@ def serve(layout: Layout, host: str, port: int, workers: int, export_workers: in
 
     A new generation is taken up by itself, without a failed request.
     """
+    try:
+        layout.root.mkdir(parents=True, exist_ok=True)
+        settings.load(layout.root)
+        layout.secret()
+    except (OSError, settings.SettingsError) as error:
+        raise click.ClickException(str(error)) from error
     listener = _listen(host, port)
     answers = threading.Event()
     address = listener.getsockname()[:2]
@@ -103,7 +109,7 @@ def worker_app(layout: Layout) -> "Litestar":
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         return create_app(layout)
-    except (OSError, settings.SettingsError, AccountsError):
+    except AccountsError:
         sys.exit(STARTUP_FAILURE)
 
 
@@ -176,17 +182,15 @@ def _end_with_stdin() -> None:
 
 
 def _what_is_wrong(layout: Layout) -> str:
-    """What stops a worker from starting.
+    """What stops a worker from starting, where settings and data directory are as they should be.
 
     It is found out afterwards: the database's library takes as long to import as a worker to start.
     """
     from inlink.accounts.database import AccountsError, connect
 
     try:
-        chosen = settings.load(layout.root)
-        connect(chosen.accounts_url or layout.accounts).dispose()
-        layout.secret()
-    except (OSError, settings.SettingsError, AccountsError) as error:
+        connect(settings.load(layout.root).accounts_url or layout.accounts).dispose()
+    except AccountsError as error:
         return str(error)
     return "A server process could not start."
 

@@ -22,7 +22,7 @@ help:
 	@echo "make demo      a small web, crawled, indexed and served (ONCE=1: end after the tour)"
 	@echo "make test      lint, types, import rules, tests"
 	@echo "make lint      all of these but the tests"
-	@echo "make bench     measure Inlink beside its peers (QUICK=1: ten minutes, not an hour and a half)"
+	@echo "make bench     measure Inlink beside its peers (QUICK=1: some ten minutes, not two hours)"
 	@echo "make soak      half an hour of mixed load on a server"
 	@echo "make clean     remove .venv, caches and the demo's data"
 

@@ -79,7 +79,7 @@ class Run:
     """How much a stage is to do."""
 
     quick: bool
-    """A run of all stages in ten minutes, not an hour and a half: less data, fewer rounds."""
+    """A run of all stages in some ten minutes, not two hours: less data, fewer rounds."""
     directory: Path
     """An empty directory for the stage's files; removed afterwards."""
     shared: Path

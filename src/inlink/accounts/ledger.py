@@ -18,7 +18,7 @@ from concurrent.futures import Future
 from functools import partial
 from itertools import groupby
 from queue import Empty, SimpleQueue
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Engine, text
 
@@ -46,11 +46,24 @@ def post(connection: Connection, key_id: int, command: str, requests: int, units
     that, or is no longer there. In one transaction, post in ascending order of keys: then two of
     them cannot wait for each other.
     """
-    if connection.execute(_TAKE, {"key_id": key_id, "units": units}).rowcount == 0:
-        return False
+    return _post(connection.execute, _TAKE, _RECORD, key_id, command, requests, units)
+
+
+def _post(
+    execute: Callable[..., Any],
+    take: object,
+    record: object,
+    key_id: int,
+    command: str,
+    requests: int,
+    units: int,
+) -> bool:
+    """As `post`; *execute* runs the statements *take* and *record*, in the form that it takes."""
     day = dt.datetime.now(dt.UTC).date().isoformat()
     usage = {"key_id": key_id, "day": day, "command": command, "requests": requests, "units": units}
-    connection.execute(_RECORD, usage)
+    if execute(take, usage).rowcount == 0:
+        return False
+    execute(record, usage)
     return True
 
 
@@ -86,18 +99,6 @@ def _own_connection(engine: Engine) -> sqlite3.Connection | None:
     connection.execute("PRAGMA busy_timeout=0")
     connection.execute("PRAGMA wal_autocheckpoint=0")
     return connection
-
-
-def _post_on(
-    connection: sqlite3.Connection, key_id: int, command: str, requests: int, units: int
-) -> bool:
-    """As `post`, on a connection to SQLite."""
-    day = dt.datetime.now(dt.UTC).date().isoformat()
-    usage = {"key_id": key_id, "day": day, "command": command, "requests": requests, "units": units}
-    if connection.execute(_TAKE_SQL, usage).rowcount == 0:
-        return False
-    connection.execute(_RECORD_SQL, usage)
-    return True
 
 
 def _post_all(
@@ -163,9 +164,10 @@ class Ledger:
         """
         if self._own is None or self._closed:
             return None
+        post_some = partial(_post, self._own.execute, _TAKE_SQL, _RECORD_SQL)
         try:
             with self._own:
-                granted = _post_all(charges, partial(_post_on, self._own))
+                granted = _post_all(charges, post_some)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                 raise

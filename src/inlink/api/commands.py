@@ -51,6 +51,8 @@ class Command:
     milliseconds, and waits for nothing but them."""
     is_kept: Callable[[Any], bool] = lambda _: False
     """Whether long targets have what a request asks for kept: those answers are short too."""
+    is_long: Callable[[Any], bool] = lambda _: False
+    """Whether a request asks for so much that its answer is not short, whatever the target."""
     successor_path: str | None = None
     """Path beneath the successor's prefix; None for v1.0, where the name is the path."""
     proof_path: str | None = None
@@ -197,6 +199,7 @@ NEW_LOST_BACKLINKS_COUNT = Command(
     per_request=True,
     short_links=SOME_LINKS,
     is_kept=days.has_calendar,
+    is_long=days.counts_many_days,
 )
 NEW_LOST_REFDOMAINS_COUNT = Command(
     "get-new-lost-refdomains-count",
@@ -208,6 +211,7 @@ NEW_LOST_REFDOMAINS_COUNT = Command(
     per_request=True,
     short_links=SOME_LINKS,
     is_kept=days.has_calendar,
+    is_long=days.counts_many_days,
 )
 SUMMARY = Command(
     "get-summary",

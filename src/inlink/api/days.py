@@ -38,6 +38,9 @@ from inlink.urls.targets import TargetError, parse_target
 MAX_DAYS = 36_525
 """How many days may be counted one by one: a hundred years."""
 
+SHORT_DAYS = 1000
+"""How many of them are counted in a millisecond or so."""
+
 
 def has_calendar(request: DaysRequest) -> bool:
     """Whether calendars answer this: the most recent, or counts, of what passes no filter."""
@@ -48,12 +51,12 @@ def has_calendar(request: DaysRequest) -> bool:
     return getattr(request, "order_by", "new_lost_date") == "new_lost_date"
 
 
-def counted(request: DaysRequest) -> int:
-    """How many days there are to count."""
+def counts_many_days(request: DaysRequest) -> bool:
+    """Whether more days than `SHORT_DAYS` are to be counted."""
     if request.date_from is UNSET:
-        return 2
+        return False
     last = today() if request.date_to is UNSET else request.date_to
-    return (last - request.date_from).days + 1
+    return (last - request.date_from).days >= SHORT_DAYS
 
 
 def get_new_lost_backlinks(call: Call[NewLostBacklinksRequest]) -> NewLostBacklinksAnswer:

@@ -17,7 +17,7 @@ from inlink.accounts.cache import KeyCache
 from inlink.accounts.keys import Key
 from inlink.accounts.ledger import Charge, Ledger
 from inlink.accounts.limits import RateLimits
-from inlink.api import days, parameters
+from inlink.api import parameters
 from inlink.api.answers import RecordFile
 from inlink.api.call import AccountCall, Call, Resources, today
 from inlink.api.commands import COUNTED_LINKS, EXPORT, Command, Method
@@ -31,9 +31,6 @@ logger = logging.getLogger(__name__)
 
 SHORT_ROWS = 100
 """Rows of an answer, or targets of a batch, that are made in some milliseconds."""
-
-SHORT_DAYS = 1000
-"""Days that are counted, one by one, in a millisecond."""
 
 REMEMBERED_TARGETS = 4096
 """Tools ask several things about one target."""
@@ -238,7 +235,7 @@ def _is_short(command: Command, call: Call[Any]) -> bool:
         return False
     if command.short_links == COUNTED_LINKS:
         return True
-    if command.per_request and days.counted(call.request) > SHORT_DAYS:
+    if command.is_long(call.request):
         return False
     if command.is_kept(call.request) and all(map(call.reader.keeps_lists, call.targets)):
         return True

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from inlink.index.days import (
     Span,
@@ -19,14 +18,11 @@ from inlink.index.days import (
     length,
     running,
 )
-from inlink.index.files import Ints, Rows
+from inlink.index.files import Int32, Int64, Ints, Mask, Rows
 from inlink.index.rows import DayCount, NewLostType
 
 FIRST = 1000
 """Events that are kept of each day and type: as many as are listed, if nobody says."""
-
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +57,7 @@ class Calendar:
         there = int(self.new[before].sum(dtype=np.int64) - self.lost[before].sum(dtype=np.int64))
         return running(span, there, self._per_day(span, self.new) - self._per_day(span, self.lost))
 
-    def first(
-        self, span: Span, new_lost_type: NewLostType | None, limit: int
-    ) -> tuple[Rows, npt.NDArray[np.bool_]]:
+    def first(self, span: Span, new_lost_type: NewLostType | None, limit: int) -> tuple[Rows, Mask]:
         """The first *limit* (up to `FIRST`) events of *span*, last days first; which are lost."""
         found, lost = [np.empty(0, np.int32)], [np.empty(0, bool)]
         for events, is_lost in self._lists(span, new_lost_type):

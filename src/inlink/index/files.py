@@ -16,6 +16,13 @@ import pyarrow as pa
 Column = npt.NDArray[Any]
 Ints = npt.NDArray[np.integer[Any]]
 Rows = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+Int8 = npt.NDArray[np.int8]
+UInt8 = npt.NDArray[np.uint8]
+Int16 = npt.NDArray[np.int16]
+UInt16 = npt.NDArray[np.uint16]
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
 
 
 def write_batch(

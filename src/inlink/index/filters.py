@@ -9,16 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from inlink.index.files import Ints, Rows
+from inlink.index.files import Ints, Mask, Rows
 from inlink.index.partition import Links, Lost, Partition
 from inlink.index.rows import AnchorType, Follow, LinkType
 from inlink.index.segments import ELEMENT_SHIFT, ELEMENTS, IMAGE, NOFOLLOW, REDIRECT
 from inlink.index.strings import Strings
 from inlink.urls.targets import Target
-
-Mask = npt.NDArray[np.bool_]
 
 _LOOKUP_ROWS = 1 << 14
 """Texts held at a time."""

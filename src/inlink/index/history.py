@@ -16,8 +16,8 @@ import numpy as np
 from inlink.index import selection
 from inlink.index.calendars import FIRST, Calendar, calendar
 from inlink.index.days import Span, dates, day_counts, in_span, live_by_day, per_day
-from inlink.index.files import Ints, Rows
-from inlink.index.filters import ANYTHING, LinkFilter, Mask, kept
+from inlink.index.files import Ints, Mask, Rows
+from inlink.index.filters import ANYTHING, LinkFilter, kept
 from inlink.index.partition import Links, Lost, Partition
 from inlink.index.rows import (
     DayCount,

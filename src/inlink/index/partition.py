@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from inlink.index.calendars import Calendar
-from inlink.index.files import Ints, map_columns
+from inlink.index.files import Int8, Int16, Int32, Int64, Ints, UInt8, UInt16, map_columns
 from inlink.index.rows import BACKLINK_ORDERS, BacklinkOrder, Metrics, RawPosition
 from inlink.index.segments import REDIRECT
 from inlink.index.strings import Strings
@@ -20,13 +19,6 @@ from inlink.urls.canonical import url_of_key
 
 TOP = 100
 """Rows that are kept of each list of a long slice: as many as are asked for, if nobody says."""
-
-Int8 = npt.NDArray[np.int8]
-UInt8 = npt.NDArray[np.uint8]
-Int16 = npt.NDArray[np.int16]
-UInt16 = npt.NDArray[np.uint16]
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +294,10 @@ class Partition:
         """The stays of the hosts that link to *targets*, where they were joined before."""
         known = self._history(targets)
         return self._stays.at(known.stays) if known else None
+
+    def keeps_history(self, targets: slice) -> bool:
+        """Whether the stays and calendars of *targets* were made before."""
+        return self._history(targets) is not None
 
     def link_calendar(self, targets: slice) -> Calendar | None:
         """The calendar of the links to *targets*, where it was made before."""

@@ -88,7 +88,7 @@ class Reader:
     def keeps_lists(self, target: Target) -> bool:
         """Whether *target* is one of those whose first rows and calendars are kept."""
         partition, rows = self._targets(target)
-        return partition.link_calendar(rows) is not None
+        return partition.keeps_history(rows)
 
     def metrics(self, target: Target) -> Metrics:
         """Count the live backlinks of *target*."""

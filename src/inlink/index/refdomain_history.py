@@ -17,8 +17,7 @@ import numpy as np
 from inlink.index import selection
 from inlink.index.calendars import FIRST, Calendar, calendar
 from inlink.index.days import Span, dates, day_counts, in_span, live_by_day, per_day
-from inlink.index.files import Ints, Rows
-from inlink.index.filters import Mask
+from inlink.index.files import Ints, Mask, Rows
 from inlink.index.history import key_numbers, wanted
 from inlink.index.partition import Partition, Stays
 from inlink.index.rows import DayCount, NewLostDomainOrder, NewLostRefdomain, NewLostType

@@ -130,7 +130,7 @@ def _write_calendars(directory: Path, of: str, calendars: list[Calendar]) -> Non
     """Write *calendars* one after the other, their days and their events."""
     days = {name: _joined([getattr(each, name) for each in calendars]) for name in DAY_COLUMNS}
     before = np.cumsum([0, *(len(each.event) for each in calendars)], dtype=np.int64)
-    ends = [each.events_end + start for each, start in zip(calendars, before, strict=False)]
+    ends = [each.events_end + start for each, start in zip(calendars, before[:-1], strict=True)]
     days["events_end"] = np.concatenate([np.empty(0, np.int64), *ends])
     write_columns(directory / f"{of}_days.arrow", days)
     write_columns(

@@ -89,7 +89,7 @@ def pagerank(
 
     The edges are distinct and in any order: they are sorted here, so that the same graph gives the
     same bytes. Memory: 20 bytes an edge while it sorts, those of the arguments included, 12 after
-    that; some 40 bytes a node. It is faster when the pages of a site have successive numbers.
+    that; some 50 bytes a node. It is faster when the pages of a site have successive numbers.
 
     Raises:
         ValueError: a node number out of range, an edge given twice, arrays of different lengths,

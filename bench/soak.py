@@ -232,14 +232,18 @@ async def _watch(server: Server, period: Period, end: float) -> None:
         period.memory.append(sum(private_megabytes(server.process.pid)))
 
 
-def private_megabytes(pid: int) -> list[float]:
-    """What a process, and each of those it started, shares with no other, in MB."""
-    return [_private(process) for process in _family(pid)]
+def private_megabytes(pid: int, kind: str = "Private_") -> list[float]:
+    """What a process, and each of those it started, shares with no other, in MB.
+
+    *kind*: ``Private_Dirty`` is the processes' own, ``Private_Clean`` pages of files that they have
+    mapped and not changed, which the system takes back when it needs the memory.
+    """
+    return [_private(process, kind) for process in _family(pid)]
 
 
-def _private(process: int) -> float:
+def _private(process: int, kind: str) -> float:
     lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
+    return sum(int(line.split()[1]) for line in lines if line.startswith(kind)) / 1024
 
 
 def _family(pid: int) -> list[int]:

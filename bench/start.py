@@ -1,7 +1,8 @@
 """Start: from ``inlink serve`` to the first answer, and the memory of a worker.
 
-On the web of the stage of serving. Memory is what the worker shares with no
-other process, after it has answered every kind of request about targets of every size.
+On the web of the stage of serving. Memory is that of the worker after it has answered every kind of
+request about targets of every size: what is its own, and beside it the pages of the segments that
+it has mapped, which several workers share, and the system takes back when it needs the memory.
 """
 
 import time
@@ -24,7 +25,8 @@ def measure(run: Run) -> Iterator[Measurement]:
     """Start some times; ask, and look at the memory."""
     layout = webs.generation(run, links_of(run))
     targets = webs.targets(layout)
-    starts, sizes = [], []
+    starts: list[float] = []
+    memory: dict[str, list[float]] = {"Private_Dirty": [], "Private_Clean": []}
     for _ in range(run.either(5, 2)):
         begin = time.perf_counter()
         with served_by_inlink(layout) as server:
@@ -33,6 +35,9 @@ def measure(run: Run) -> Iterator[Measurement]:
             for target in targets:
                 for asked in questions_about(target):
                     server.ask(server.path(asked.command, asked.parameters))
-            sizes.append(max(private_megabytes(server.pid)))
+            for kind, sizes in memory.items():
+                sizes.append(max(private_megabytes(server.pid, kind)))
     yield Measurement("start, to the first answer", INLINK, "inlink", "s", starts)
-    yield Measurement("memory of a worker", INLINK, "inlink", "MB", sizes)
+    cases = ("memory of a worker, its own", "pages of files that a worker has mapped")
+    for case, sizes in zip(cases, memory.values(), strict=True):
+        yield Measurement(case, INLINK, "inlink", "MB", sizes)

@@ -226,7 +226,7 @@ def measure(run: Run) -> Iterator[Measurement | Skipped]:
     if not crawls:
         yield Skipped("all", "there are no crawls beside the checkout")
         return
-    rounds = run.either(5, 1)
+    rounds = run.either(3, 1)
     ways: dict[tuple[str, Kind], Way] = {
         (INLINK, "inlink"): inlink,
         (LIMIT, "limit"): limit,

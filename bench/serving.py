@@ -59,6 +59,9 @@ REQUESTS, LEAST_REQUESTS = 20, 3
 PATIENCE = 0.4
 """Seconds after which a contender has sent enough of one request in a round."""
 
+TURNS = 100
+"""Requests to each of two servers in turns, for one sample of how much slower the second is."""
+
 TAIL_REQUESTS, TAIL_REQUESTS_QUICK = 500, 200
 CONNECTIONS = 16
 SECONDS, SECONDS_QUICK = 2, 1
@@ -259,12 +262,22 @@ def _other_sizes(run: Run, layout: Layout) -> Iterator[Measurement]:
     with served_by_inlink(small) as first, served_by_inlink(large) as second:
         for before, after in _alike(small, large):
             for one, other in zip(questions_about(before), questions_about(after), strict=True):
-                samples = []
-                for _ in range(run.either(ROUNDS, ROUNDS_QUICK)):
-                    seconds = statistics.median(_some(first, one))
-                    samples.append(statistics.median(_some(second, other)) / seconds)
+                asked = (
+                    (first, first.path(one.command, one.parameters)),
+                    (second, second.path(other.command, other.parameters)),
+                )
+                samples = [_slower(asked) for _ in range(run.either(ROUNDS, ROUNDS_QUICK))]
                 case = f"larger web over smaller, {one.case}"
                 yield Measurement(case, INLINK, "inlink", "times", samples)
+
+
+def _slower(asked: tuple[tuple[Contender, str], tuple[Contender, str]]) -> float:
+    """How many times as long the second takes as the first, asked in turns."""
+    (one, path), (other, other_path) = asked
+    one.ask(path)
+    other.ask(other_path)
+    turns = [(one.seconds(path), other.seconds(other_path)) for _ in range(TURNS)]
+    return statistics.median(t[1] for t in turns) / statistics.median(t[0] for t in turns)
 
 
 def _alike(small: Layout, large: Layout) -> list[tuple[BenchTarget, BenchTarget]]:

@@ -22,6 +22,7 @@ from inlink.urls.canonical import text_id
 
 TABLES = ("links", "ranks", "metrics", "refdomains", "events")
 BATCH_ROWS = 1 << 16
+ROWS_AT_ONCE = 2_000_000
 
 _ADDRESSES = """
 create table addresses as
@@ -43,7 +44,6 @@ order by target.place_as_target, source.place_as_source, link_type, found_at, lo
 # Sorted before the texts are joined to them: wide rows take several times as long.
 
 _LINKS = """
-create table links as
 select
     links.rowid::integer as id, target.domain_id, target.host_id, target.url_id,
     make_timestamp(epoch_us(first_seen))::date as first_seen,
@@ -63,9 +63,9 @@ join pages on pages.url_id = source_id
 left join ips using (ip)
 left join ranks_table as ranks on ranks.url_id = source_id
 left join domain_ranks on domain_ranks.domain_id = source.domain_id
+where links.rowid >= {start} and links.rowid < {end}
+order by id
 """
-
-_OUT_OF_ORDER = "select count(*) from links where id <> rowid"
 
 _RANKS = """
 create table ranks as
@@ -91,9 +91,10 @@ def write(tables: Path, directory: Path, memory_limit: str) -> None:
             view = f"{name}_table" if name in TABLES else name
             database.read_parquet(str(tables / f"{name}.parquet")).create_view(view)
         _number_texts(database)
-        for query in (_ADDRESSES, _STRETCHES, _LINKS, _RANKS):
-            database.execute(query)
-        assert database.execute(_OUT_OF_ORDER).fetchall() == [(0,)], "the join lost the order"
+        database.execute(_ADDRESSES)
+        database.execute(_STRETCHES)
+        _join_texts(database)
+        database.execute(_RANKS)
         _add_up(database)
         for name in TABLES:
             database.execute(
@@ -113,6 +114,13 @@ def _number_texts(database: duckdb.DuckDBPyConnection) -> None:
     database.from_arrow(table).create("host_ids")
     ips = database.execute("select distinct ip from pages where ip is not null").fetchall()
     database.from_arrow(addresses.number([ip for (ip,) in ips]).numbers).create("ips")
+
+
+def _join_texts(database: duckdb.DuckDBPyConnection) -> None:
+    """Make ``links``, in the order of ``stretches``: a join of so many rows would not keep it."""
+    for start in range(0, len(database.table("stretches")), ROWS_AT_ONCE):
+        what = "insert into links" if start else "create table links as"
+        database.execute(f"{what} {_LINKS.format(start=start, end=start + ROWS_AT_ONCE)}")
 
 
 def _add_up(database: duckdb.DuckDBPyConnection) -> None:

@@ -41,7 +41,7 @@ join addresses as target on target.url_id = target_id
 join addresses as source on source.url_id = source_id
 order by target.place_as_target, source.place_as_source, link_type, found_at, lost_at
 """
-# Sorted before the texts are joined to them: wide rows take several times as long.
+# Sorted before the texts are joined to them: wider rows take longer to sort.
 
 _LINKS = """
 select

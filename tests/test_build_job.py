@@ -166,7 +166,7 @@ def test_a_long_step_tells_its_share(tmp_path: Path) -> None:
     """In a script: by itself DuckDB measures only at a prompt, and in a worker of pytest."""
     script = tmp_path / "script.py"
     script.write_text(SORTS_NUMBERS)
-    command = [sys.executable, script, tmp_path]
+    command = [sys.executable, str(script), str(tmp_path)]
     told = subprocess.run(command, capture_output=True, text=True, check=True)
     shares = [float(line) for line in told.stdout.splitlines() if line != "None"]
     assert any(0 < share < 1 for share in shares), told.stdout

@@ -98,8 +98,8 @@ def write(tables: Path, directory: Path, memory_limit: str) -> None:
         _add_up(database)
         for name in TABLES:
             database.execute(
-                f"copy {name}"
-                f" to '{directory / name}.parquet' (compression zstd, compression_level 3)"
+                f"copy {name} to '{directory / name}.parquet'"
+                " (compression zstd, compression_level 3)"
             )
     (directory / "rows.duckdb").unlink()
 

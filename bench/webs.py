@@ -238,9 +238,10 @@ SELECT (hash(n, {crawl}, 'visit') >> 1)::BIGINT AS visit_id, url_id, domain_id,
     CASE WHEN outcome IN ('ok', 'noindex') THEN word(n, 1) || ' ' || word(n, 2) || ' '
         || word(n, 3) || ' ' || word(n, 4) || ' | ' || word(domain_id, 0) ELSE '' END AS title,
     '' AS robots, NULL::VARCHAR AS canonical_url, NULL::VARCHAR AS base_url,
+    NULL::VARCHAR AS base_reference,
     NULL::VARCHAR AS redirect_url, NULL::VARCHAR AS original_url,
     NULL::VARCHAR AS payload_digest, NULL::VARCHAR AS etag, NULL::VARCHAR AS last_modified,
-    NULL::BIGINT AS refers_to_id, false AS truncated,
+    NULL::BIGINT AS refers_to_id, NULL::TIMESTAMPTZ AS unavailable_after, true AS complete,
     'made-{crawl}.warc.gz' AS file, n::BIGINT * 10000 AS "offset"
 FROM (SELECT *, """
     + _OUTCOME
@@ -279,7 +280,8 @@ SELECT visit.visit_id, e::INTEGER AS position,
     seed % 16 = 1 AS image,
     CASE WHEN seed % 16 = 1 THEN 'https://cdn' || visit.domain_id % 500 + 500 || '.example/'
         || replace(two, ' ', '/') || '.png' END AS image_source,
-    CASE WHEN seed % 16 = 1 THEN three END AS alt
+    CASE WHEN seed % 16 = 1 THEN three END AS alt,
+    NULL::VARCHAR AS reference, NULL::VARCHAR AS image_reference
 FROM element
 JOIN visit ON visit.n = element.source
 JOIN page AS target ON target.n = element.target

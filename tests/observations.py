@@ -56,7 +56,7 @@ class Visit:
     redirect: str | None = field(default=None)
     etag: str | None = None
     last_modified: str | None = None
-    truncated: bool = False
+    complete: bool = True
 
     @property
     def at(self) -> dt.datetime:
@@ -94,7 +94,7 @@ def visit_row(visit: Visit) -> dict[str, object]:
         "etag": visit.etag,
         "last_modified": visit.last_modified,
         "refers_to_id": url_id(refers_to) if visit.outcome == "unchanged" else None,
-        "truncated": visit.truncated,
+        "complete": visit.complete,
         "file": "made.warc",
         "offset": 0,
     }

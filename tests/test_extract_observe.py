@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from inlink.extract.observe import is_same_page, media_type
+from inlink.extract.observe import media_type
+from inlink.extract.outcomes import is_same_page
 from inlink.store.settings import Settings
 from tests.crawl_files import HTML, CrawlFile, observe, observe_page
 
@@ -168,13 +169,15 @@ def test_every_column_of_a_visit(tmp_path: Path) -> None:
         "robots": "nofollow, noarchive",
         "canonical_url": "https://page.example/canonical",
         "base_url": "https://page.example/base/",
+        "base_reference": "/base/",
         "redirect_url": None,
         "original_url": "HTTPS://Page.example:443/a b#c",
         "payload_digest": f"sha1:{digest}",
         "etag": 'W/"1-a"',
         "last_modified": "Thu, 01 Jan 2026 00:00:00 GMT",
         "refers_to_id": None,
-        "truncated": False,
+        "unavailable_after": None,
+        "complete": True,
         "file": "crawl.warc.gz",
         "offset": file.offsets[1],
     }
@@ -291,7 +294,7 @@ def test_parameters_to_drop(tmp_path: Path) -> None:
 
 def test_a_cut_record_is_marked(tmp_path: Path) -> None:
     seen = observe_page("<a href=x>x</a>", tmp_path, warc={"WARC-Truncated": "length"})
-    assert seen.visit["truncated"]
+    assert not seen.visit["complete"]
     assert len(seen.links) == 1
 
 

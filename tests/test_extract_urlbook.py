@@ -28,7 +28,7 @@ def _joined(base: str, text: str) -> str | None:
 def test_links_are_resolved_as_the_parser_does(base: str, texts: list[str]) -> None:
     book = UrlBook(())
     for page in (base, BASES[0], BASES[1]):  # one book for all, as for the pages of a file
-        resolver = book.resolver(page, "utf-8")
+        resolver = book.resolver(page, "utf-8", base_depends_on_page=True)
         for text in texts * 2:
             row = resolver[text]
             assert (row.url if row else None) == _joined(page, text)
@@ -39,6 +39,6 @@ def test_links_are_resolved_as_the_parser_does(base: str, texts: list[str]) -> N
 @pytest.mark.parametrize("text", ["#", "#x", "", "?q=1&utm_x=2#y"])
 def test_the_page_itself_loses_the_parameters_to_drop(text: str) -> None:
     book = UrlBook(("utm_*",))
-    row = book.resolver("http://a.example/?q=1&utm_a=1", "utf-8")[text]
+    row = book.resolver("http://a.example/?q=1&utm_a=1", "utf-8", base_depends_on_page=True)[text]
     assert row is not None
     assert row.url == "http://a.example/?q=1"

@@ -307,7 +307,7 @@ def test_conditions_are_those_of_the_last_content(tmp_path: Path) -> None:
         Visit(url, 3, "failed"),
         Visit(moved, 0, digest="sha1:A", etag='"a"'),
         Visit(moved, 1, "redirect", redirect="https://b.test/x.pdf", etag='"r"'),
-        Visit(cut, 0, digest="sha1:A", etag='"a"', truncated=True),
+        Visit(cut, 0, digest="sha1:A", etag='"a"', complete=False),
     ]
     hidden = "https://hidden.test/"  # the header may have said so, and the same body without it
     visits.append(Visit(hidden, 0, "noindex", digest="sha1:A", etag='"a"'))

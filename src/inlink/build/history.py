@@ -13,7 +13,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from inlink.build.visits import ANSWERS
+from inlink.extract.outcomes import ANSWERS, COUNTING, REDIRECTING
 from inlink.store import tables
 
 ELEMENT_REASONS = {
@@ -78,12 +78,13 @@ def seen_links(steps: ir.Table, links: ir.Table) -> ir.Table:
     domain has no history, only the last step.
     """
     here = steps.filter(~_.carried & _.outcome.isin(ANSWERS))
-    element = links.element
-    counts = (
-        ((here.outcome == "ok") & element.isin(["a", "area"]))
-        | (here.outcome.isin(["noindex", "not_canonical"]) & (element == "canonical"))
-        | ((here.outcome == "redirect") & (element == "location"))
+    counts = ibis.or_(
+        *(
+            (here.outcome == outcome) & links.element.isin(elements)
+            for outcome, elements in COUNTING.items()
+        )
     )
+    redirects = links.element.isin(REDIRECTING)
     outside = here.domain_id != links.target_domain_id
     bare = (anchor_text(links) == "") & ~links.image
     return (
@@ -91,14 +92,12 @@ def seen_links(steps: ir.Table, links: ir.Table) -> ir.Table:
         .filter(
             counts,
             here.url_id != links.target_id,
-            outside | (element == "location") | (here.step == here.steps - 1),
+            outside | redirects | (here.step == here.steps - 1),
         )
         .select(
             source_id=here.url_id,
             target_id=links.target_id,
-            kind=(element == "location")
-            .ifelse(REDIRECT, outside.ifelse(ELEMENT, INSIDE))
-            .cast("int32"),
+            kind=redirects.ifelse(REDIRECT, outside.ifelse(ELEMENT, INSIDE)).cast("int32"),
             step=here.step,
             at=here.visited_at,
             nofollow=links.nofollow,

@@ -15,13 +15,8 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
+from inlink.extract.outcomes import ANSWERS, CONTENT
 from inlink.store import tables
-
-CONTENT = ("ok", "noindex", "not_canonical", "other")
-"""Outcomes of a visit that a revisit may refer to."""
-
-ANSWERS = (*CONTENT, "redirect")
-"""Outcomes of a visit that may have links that count."""
 
 _NOT_FOLDED = ("file", "offset", "original_url", "etag", "last_modified")
 

@@ -14,6 +14,7 @@ from inlink.extract.encoding import page_text
 from inlink.extract.html import parsed_page
 from inlink.extract.http import Response, decoded_body, field
 from inlink.extract.observe import LinkRow, Observation, Observer
+from inlink.extract.outcomes import COUNTING, REDIRECTING
 from inlink.extract.problems import Problems
 from inlink.extract.urlbook import UrlBook
 from inlink.store.settings import Settings
@@ -50,22 +51,13 @@ def find_link(capture: Capture, url_to: str, settings: Settings) -> Finding | No
     places = _places(capture, observation, target, book)
     return Finding(
         occurrences=[_occurrence(row, places, capture) for row in rows[:MAX_OCCURRENCES]],
-        counts=any(_counts(visit.outcome, row.element) for row in rows),
+        counts=any(row.element in COUNTING.get(visit.outcome, ()) for row in rows),
         outcome=visit.outcome,
         status=visit.status,
         robots=visit.robots,
         canonical_url=visit.canonical_url,
         redirect_url=visit.redirect_url,
     )
-
-
-def _counts(outcome: str, element: str) -> bool:
-    """Whether an element counts at a visit of that outcome (docs/data-model.md)."""
-    if element == "location":
-        return outcome == "redirect"
-    if element == "canonical":
-        return outcome in ("noindex", "not_canonical")
-    return outcome == "ok"
 
 
 def _places(
@@ -81,7 +73,7 @@ def _places(
     text = page_text(body, field(capture.fields, "content-type"), Problems())
     page, nodes = parsed_page(text.utf8, Problems())
     base = observation.visit.base_url or canonical_url(capture.uri) or ""
-    resolver = book.resolver(base, text.encoding)
+    resolver = book.resolver(base, text.encoding, base_depends_on_page=False)
     valid = [
         (row, node)
         for link, node in zip(page.links, nodes, strict=True)
@@ -111,6 +103,6 @@ def _surroundings(
 ) -> tuple[PagePart | None, str | None, str | None]:
     if row.position in places:
         return surroundings(places[row.position])
-    if row.element in ("location", "canonical"):
+    if row.element in (*REDIRECTING, "canonical"):
         return "head", "", ""
     return None, None, None  # all that a WAT file has of a link is known already

@@ -14,9 +14,10 @@ from inlink.extract.encoding import page_text
 from inlink.extract.headers import canonical_link
 from inlink.extract.html import Page, read_page
 from inlink.extract.http import Response, decoded_body, field
+from inlink.extract.outcomes import is_same_page
 from inlink.extract.problems import Problems
 from inlink.extract.robots import Directives, directives_for, is_robots_name, normalised
-from inlink.extract.urlbook import Resolver, UrlBook
+from inlink.extract.urlbook import Resolver, UrlBook, is_absolute
 from inlink.urls.canonical import canonical_url
 from inlink.urls.describe import UrlRow
 
@@ -53,13 +54,15 @@ class VisitRow(NamedTuple):
     robots: str
     canonical_url: str | None
     base_url: str | None
+    base_reference: str | None
     redirect_url: str | None
     original_url: str | None
     payload_digest: str | None
     etag: str | None
     last_modified: str | None
     refers_to_id: int | None
-    truncated: bool
+    unavailable_after: int | None
+    complete: bool
     file: str
     offset: int
 
@@ -77,6 +80,8 @@ class LinkRow(NamedTuple):
     image: bool
     image_source: str | None
     alt: str | None
+    reference: str | None
+    image_reference: str | None
 
 
 class Observation(NamedTuple):
@@ -96,8 +101,10 @@ class _Content(NamedTuple):
     directives: Directives
     canonical: UrlRow | None
     base_url: str | None
+    base_reference: str | None
+    canonical_reference: str | None
     links: list[LinkRow]
-    truncated: bool
+    complete: bool
 
 
 class Observer:
@@ -136,13 +143,15 @@ class Observer:
             robots=content.robots,
             canonical_url=content.canonical.url if content.canonical else None,
             base_url=content.base_url,
+            base_reference=content.base_reference,
             redirect_url=redirect.url if redirect else None,
             original_url=capture.uri if capture.uri != page.url else None,
             payload_digest=capture.digest,
             etag=_validator(capture, "etag"),
             last_modified=_validator(capture, "last-modified"),
             refers_to_id=refers_to.url_id if refers_to else None,
-            truncated=capture.truncated or content.truncated,
+            unavailable_after=None,
+            complete=content.complete and not capture.truncated,
             file=self._file,
             offset=capture.offset,
         )
@@ -166,28 +175,34 @@ class Observer:
         metas = (meta for meta in read.robots if is_robots_name(meta[0].lower(), self._robot_name))
         robots = normalised(metas, tags)
         directives = directives_for(robots, self._robot_name)
-        base = (read.base and canonical_url(read.base, address)) or address
-        resolver = self._book.resolver(base, encoding)
+        named_base = canonical_url(read.base, address) if read.base else None
+        base = named_base or address
+        depends = named_base is None or not is_absolute(read.base or "")
+        resolver = self._book.resolver(base, encoding, base_depends_on_page=depends)
+        canonical, canonical_reference = self._canonical(capture, read, resolver, address)
         return _Content(
             is_html=is_html,
             content_type=content_type,
             title=read.title,
             robots=robots,
             directives=directives,
-            canonical=self._canonical(capture, read, resolver, address),
+            canonical=canonical,
             base_url=base if base != address else None,
+            base_reference=read.base if named_base and depends else None,
+            canonical_reference=canonical_reference,
             links=_element_links(read, resolver, directives.nofollow),
-            truncated=cut or read.truncated,
+            complete=not (cut or read.truncated),
         )
 
     def _canonical(
         self, capture: Capture, read: Page, resolver: Resolver, address: str
-    ) -> UrlRow | None:
-        found = resolver[read.canonical] if read.canonical else None
-        if found is None:
-            header = canonical_link(value for name, value in capture.fields if name == "link")
-            found = self._book.row(header, address) if header else None
-        return found
+    ) -> tuple[UrlRow | None, str | None]:
+        """The canonical, and its reference (column of ``links``)."""
+        if read.canonical and (found := resolver[read.canonical]):
+            return found, resolver.reference(read.canonical)
+        header = canonical_link(value for name, value in capture.fields if name == "link")
+        # The field is relative to the page, whatever base the page names for its elements.
+        return (self._book.row(header, address), None) if header else (None, None)
 
     def _redirect(self, capture: Capture, address: str) -> UrlRow | None:
         location = field(capture.fields, "location")
@@ -199,9 +214,12 @@ class Observer:
         nofollow = content.directives.nofollow
         first = []
         if content.canonical:
-            first.append(_page_link("canonical", content.canonical, "canonical", nofollow))
+            reference = content.canonical_reference
+            first.append(
+                _page_link("canonical", content.canonical, "canonical", nofollow, reference)
+            )
         if redirect:
-            first.append(_page_link("location", redirect, "", nofollow))
+            first.append(_page_link("location", redirect, "", nofollow, None))
         return first + content.links
 
 
@@ -211,9 +229,22 @@ def _validator(capture: Capture, name: str) -> str | None:
     return value if value and len(value) <= MAX_VALIDATOR else None
 
 
-def _page_link(element: str, target: UrlRow, rel: str, nofollow: bool) -> LinkRow:
+def _page_link(
+    element: str, target: UrlRow, rel: str, nofollow: bool, reference: str | None
+) -> LinkRow:
     return LinkRow(
-        -1, element, target.url_id, target.domain_id, "", rel, nofollow, False, None, None
+        position=-1,
+        element=element,
+        target_id=target.url_id,
+        target_domain_id=target.domain_id,
+        anchor="",
+        rel=rel,
+        nofollow=nofollow,
+        image=False,
+        image_source=None,
+        alt=None,
+        reference=reference,
+        image_reference=None,
     )
 
 
@@ -234,6 +265,8 @@ def _element_links(page: Page, resolver: Resolver, nofollow: bool) -> list[LinkR
             link.image,
             resolver.address(link.image_source) if link.image_source else None,
             link.alt,
+            resolver.reference(link.href),
+            resolver.reference(link.image_source) if link.image_source else None,
         )
         rows.append(tuple.__new__(LinkRow, row))  # half the time of LinkRow(...)
     return rows
@@ -261,16 +294,6 @@ def outcome_of(capture: Capture, page: UrlRow, content: _Content, redirect: UrlR
     if content.canonical and not is_same_page(content.canonical.url, page.url):
         return "not_canonical"
     return "ok"
-
-
-def is_same_page(one: str, other: str) -> bool:
-    """Whether two canonical URLs differ in no more than scheme, ``www.`` and a trailing slash."""
-    return _essence(one) == _essence(other)
-
-
-def _essence(url: str) -> tuple[str, str, str]:
-    address, mark, query = url.partition("://")[2].removeprefix("www.").partition("?")
-    return address.removesuffix("/"), mark, query
 
 
 def media_type(content_type: str | None, body: bytes) -> str | None:

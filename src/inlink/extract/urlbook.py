@@ -48,9 +48,17 @@ class UrlBook:
             self._known.clear()
         self._known[url] = row
 
-    def resolver(self, base: str, encoding: str) -> "Resolver":
-        """Resolves what a page in *encoding* has for URLs, relative to *base*."""
-        return Resolver(self, base, encoding)
+    def resolver(self, base: str, encoding: str, *, base_depends_on_page: bool) -> "Resolver":
+        """Resolves what a page in *encoding* has for URLs, relative to *base*.
+
+        *base_depends_on_page*: *base* is the page's own URL, or was resolved against it.
+        """
+        return Resolver(self, base, encoding, base_depends_on_page)
+
+
+def is_absolute(text: str) -> bool:
+    """Whether *text* is the same URL on every page; False where that takes more than a look."""
+    return text.startswith(_ABSOLUTE)
 
 
 class Resolver(dict[str, UrlRow | None]):
@@ -59,13 +67,14 @@ class Resolver(dict[str, UrlRow | None]):
     A row is found out when it is first asked for.
     """
 
-    def __init__(self, book: UrlBook, base: str, encoding: str) -> None:
+    def __init__(self, book: UrlBook, base: str, encoding: str, base_depends_on_page: bool) -> None:
         super().__init__()
         self._book = book
         self._images: dict[str, str | None] = {}
         self._base = base
         self._origin = base[: base.index("/", 8)]
         self._encoding = encoding
+        self._base_depends_on_page = base_depends_on_page
 
     def __missing__(self, text: str) -> UrlRow | None:
         self[text] = row = self._row(text)
@@ -81,6 +90,12 @@ class Resolver(dict[str, UrlRow | None]):
         if text.startswith("/") and not text.startswith(_HOST_MAY_FOLLOW):
             return self._book.row(self._origin + text)
         return self._book.row(text, self._base)
+
+    def reference(self, text: str) -> str | None:
+        """*text* as a browser reads it, where the page's own URL decides what it resolves to."""
+        if not self._base_depends_on_page or text.startswith(_ABSOLUTE):
+            return None
+        return self.as_sent(text)
 
     def address(self, text: str) -> str | None:
         """The URL of an image; it is no page, and is not noted."""

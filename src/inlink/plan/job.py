@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 from ibis import _
 
 from inlink.build.plan import read_generation
-from inlink.build.visits import CONTENT
 from inlink.build.workspace import StepProgress, Workspace
 from inlink.crawl.plan_file import PlanEntry, Why
+from inlink.extract.outcomes import CONTENT
 from inlink.plan.intervals import histories
 from inlink.plan.worth import Known, best_first, choose, known_pages, new_urls, stakes
 from inlink.store import tables
@@ -99,7 +99,7 @@ def _with_validators(chosen: ir.Table, visits: ir.Table, urls: ir.Table) -> ir.T
     canonical): the same body without that field is another page.
     """
     plain = (_.outcome == "ok") & ~_.robots.re_search("nofollow|none")
-    whole = visits.filter(_.status == 200, _.outcome.isin(CONTENT), ~_.truncated).select(
+    whole = visits.filter(_.status == 200, _.outcome.isin(CONTENT), _.complete).select(
         "url_id",
         "etag",
         "last_modified",

@@ -42,13 +42,15 @@ VISITS = pa.schema(
         *_required(("title", pa.string()), ("robots", pa.string())),
         pa.field("canonical_url", pa.string()),
         pa.field("base_url", pa.string()),
+        pa.field("base_reference", pa.string()),
         pa.field("redirect_url", pa.string()),
         pa.field("original_url", pa.string()),
         pa.field("payload_digest", pa.string()),
         pa.field("etag", pa.string()),
         pa.field("last_modified", pa.string()),
         pa.field("refers_to_id", pa.int64()),
-        *_required(("truncated", pa.bool_()), ("file", pa.string()), ("offset", pa.int64())),
+        pa.field("unavailable_after", TIME),
+        *_required(("complete", pa.bool_()), ("file", pa.string()), ("offset", pa.int64())),
     ]
 )
 
@@ -67,6 +69,8 @@ LINKS = pa.schema(
         ),
         pa.field("image_source", pa.string()),
         pa.field("alt", pa.string()),
+        pa.field("reference", pa.string()),
+        pa.field("image_reference", pa.string()),
     ]
 )
 

@@ -254,6 +254,38 @@ def test_depth_is_reckoned_about_as_the_parser_has_it(seed: int) -> None:
     assert reckoned <= 2.5 * _depth(page) + 5
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "<!-->",
+        "<!--->",
+        "<!--x--!>",
+        '<p ">',
+        "<p title=a'b>",
+        '<p ="x>',
+        "<p title='>'class=\">\">",
+        "<title-of-a-page>",
+        "<title>a</titles></title>",
+        "<script>'<!--'</script>",
+    ],
+)
+def test_nothing_hides_depth(before: str) -> None:
+    """What looks like a comment, a value or a text that goes on; Lexbor's tree is the judge."""
+    page = (before + "<div>" * 20_000).encode()
+    assert _depth(page[:5000]) > 500
+    assert cut_position(page) is not None
+
+
+@pytest.mark.parametrize(
+    "around",
+    ["<!--%s-->", "<!-- --%s-->", '<p title="%s">', "<p title = '%s'>", "<title>%s</title>"],
+)
+def test_what_is_no_markup_adds_no_depth(around: str) -> None:
+    page = (around % ("<div>" * 20_000)).encode()
+    assert _depth((around % ("<div>" * 2000)).encode()) < 10
+    assert cut_position(page) is None
+
+
 def _depth(page: bytes) -> int:
     deepest, level = 0, [LexborHTMLParser(page).root]
     while level:

@@ -7,6 +7,7 @@ where the work, roughly reckoned from its tags alone, would exceed a limit.
 """
 
 import re
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,21 +29,27 @@ MAX_ATTRIBUTES = 2000
 MAX_COPIES = 5_000_000
 """Formatting elements that may be copied into blocks."""
 
-_TAG = rb"<(?P<end>/?)(?P<name>[a-z][^\s/>]*)(?:[^>\"']++|\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z))*+"
-_TOKEN = re.compile(
-    rb"<!--(?:[^-]++|-(?!->))*+(?:-->|\Z)"
-    rb"|<(?P<raw>script|style|textarea|title|xmp|iframe|noembed|noframes)\b"
-    rb"(?:[^<]++|<(?!/(?P=raw)))*+(?:</(?P=raw)|\Z)"
-    rb"|" + _TAG,
-    re.I | re.S,
+_VALUE = rb"[\t\n\f\r ]*=[\t\n\f\r ]*(?:\"[^\"]*\"?|'[^']*'?|[^\t\n\f\r >]*)"
+_MARKUP = re.compile(
+    rb"<!--(?!-?>)|<(?P<end>/?)(?P<name>[A-Za-z][^\t\n\f\r />]*)"
+    rb"(?:[^=>]*[^\t\n\f\r />=]%b){0,%d}[^=>]*" % (_VALUE, MAX_ATTRIBUTES)
 )
-_ATTRIBUTE = (
-    rb"[\t\n\f\r /]*+[^\t\n\f\r />][^\t\n\f\r />=]*+"
-    rb"(?:[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:\"[^\"]*+\"?+|'[^']*+'?+|[^\t\n\f\r >]*+))?+"
+"""The beginning of a comment, or a tag without its ``>``: attributes with values, and what is last.
+
+As https://html.spec.whatwg.org/#tokenization reads it. All that may follow a value can be empty, so
+no value is ever tried a second time. Each takes memory until the match is done, hence the limit.
+"""
+_ATTRIBUTE = rb"[\t\n\f\r /]*[^\t\n\f\r />][^\t\n\f\r />=]*(?:%b)?" % _VALUE
+_ATTRIBUTES = re.compile(
+    rb"</?[A-Za-z][^\t\n\f\r />]*(?:%b){0,%d}(?P<too_many>%b)?"
+    % (_ATTRIBUTE, MAX_ATTRIBUTES, _ATTRIBUTE)
 )
-_MANY_ATTRIBUTES = re.compile(
-    rb"</?[a-z][^\t\n\f\r />]*+(?:%b){%d}" % (_ATTRIBUTE, MAX_ATTRIBUTES + 1), re.I
-)
+_COMMENT_END = re.compile(rb"--!?>")
+_TEXT_END = {
+    name: re.compile(rb"</%b(?=[\t\n\f\r />])" % name, re.I)
+    for name in b"script style textarea title xmp iframe noembed noframes".split()
+}
+"""Where the text ends that these elements have instead of markup."""
 _LONG_TAG = 2 * MAX_ATTRIBUTES
 _BLOCK = _LONG_TAG // 2
 _MANY_PLACES = 100
@@ -68,11 +75,27 @@ def _has_long_tag(page: bytes, begins: NDArray[np.bool_]) -> bool:
     # A long tag has a whole block in it, so it begins with the last "<" before one that has none.
     ends = np.flatnonzero(blocks[:-1] & ~blocks[1:]) + 1
     places = {page.rfind(b"<", 0, end * _BLOCK) for end in ends.tolist()}
-    # Each look may go on to the end of the page; the tokens take one pass, however many there are.
+    # Each look may go on to the end of the page; all tags take one pass, however many there are.
     if len(places) <= _MANY_PLACES and not any(_has_many_attributes(page, at) for at in places):
         return False
     # What looks like a tag may stand in a script.
-    return any(_is_long_tag(token) for token in _TOKEN.finditer(page))
+    return any(_is_long_tag(tag) for tag in _tags(page))
+
+
+def _tags(page: bytes) -> Iterator[re.Match[bytes]]:
+    """The tags of *page*, less those in comments and in elements that hold text alone."""
+    position = 0
+    while markup := _MARKUP.search(page, position):
+        position = markup.end()
+        name = markup["name"]
+        if name is None:
+            end = _COMMENT_END.search(page, position)
+            position = end.end() if end else len(page)
+            continue
+        yield markup
+        if not markup["end"] and (text_end := _TEXT_END.get(name.lower())):
+            end = text_end.search(page, position)
+            position = end.start() if end else len(page)
 
 
 def _is_shallow(page: bytes) -> bool:
@@ -83,11 +106,8 @@ def _is_shallow(page: bytes) -> bool:
     """
     opened: list[bytes] = []
     starts = deepest = foreign = 0
-    for token in _TOKEN.finditer(page):
-        end, name = token.group("end", "name")
-        if name is None:
-            continue
-        name = name.lower()
+    for tag in _tags(page):
+        end, name = tag["end"], tag["name"].lower()
         if end:
             if opened and opened[-1] == name:
                 opened.pop()
@@ -109,39 +129,33 @@ def _costly_position(page: bytes) -> int | None:
     elements = OpenElements()
     not_ended: dict[bytes, int] = {}
     unclosed = copies = 0
-    for token in _TOKEN.finditer(page):
-        tag, end, name = token.group(0, "end", "name")
-        if name is None:
-            continue
-        name = name.lower()
+    for tag in _tags(page):
+        end, name = tag["end"], tag["name"].lower()
         if end:
             elements.end(name)
             if not_ended.get(name):
                 not_ended[name] -= 1
                 unclosed -= 1
         else:
-            elements.start(name, tag)
+            text = tag[0]
+            elements.start(name, text)
             copies += elements.to_copy
-            if name not in _NEED_NO_END and not tag.endswith(b"/"):
+            if name not in _NEED_NO_END and not text.endswith(b"/"):
                 not_ended[name] = not_ended.get(name, 0) + 1
                 unclosed += 1
             too_many = elements.depth > MAX_DEPTH or unclosed > MAX_UNCLOSED or copies > MAX_COPIES
             if too_many:  # an end tag adds nothing
-                return token.start()
-        if len(tag) >= _LONG_TAG and _has_many_attributes(page, token.start()):
-            return token.start()
+                return tag.start()
+        if _is_long_tag(tag):
+            return tag.start()
     return None
 
 
-def _is_long_tag(token: re.Match[bytes]) -> bool:
-    start, end = token.span()
-    return (
-        end - start >= _LONG_TAG
-        and token["name"] is not None
-        and _has_many_attributes(token.string, start)
-    )
+def _is_long_tag(tag: re.Match[bytes]) -> bool:
+    return tag.end() - tag.start() >= _LONG_TAG and _has_many_attributes(tag.string, tag.start())
 
 
 def _has_many_attributes(page: bytes, start: int) -> bool:
     """Whether what begins at *start* is a tag with more attributes than `MAX_ATTRIBUTES`."""
-    return _MANY_ATTRIBUTES.match(page, start) is not None
+    tag = _ATTRIBUTES.match(page, start)
+    return tag is not None and tag["too_many"] is not None

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 _LINK = re.compile(r"[\s,]*<([^>]*)>")
 _PARAMETER = re.compile(
-    r"\s*;\s*([^\s=;,\"<>]+)\s*(?:=\s*(?:\"((?:[^\"\\]|\\.)*+)\"?|([^\s;,\"]*)))?", re.S
+    r"\s*;\s*([^\s=;,\"<>]+)\s*(?:=\s*(?:\"([^\"\\]*(?:\\.[^\"\\]*)*)\"?|([^\s;,\"]*)))?", re.S
 )
 _ESCAPE = re.compile(r"\\(.)", re.S)
 

@@ -20,6 +20,7 @@ def _joined(base: str, text: str) -> str | None:
         url = ada_url.join_url(base, text).partition("#")[0]
     except ValueError:
         return None
+    url = url.replace("%2e", ".")  # RFC 3986, 6.2.2.2
     return url if url.startswith(("http://", "https://")) else None
 
 

@@ -71,6 +71,7 @@ def test_the_host_of_a_target_however_it_is_written(text: str) -> None:
         ("example.com:0080", ["http://example.com/"], ["https://example.com/"]),
         ("example.com/a:443/", ["http://example.com/a:443/"], []),
         ("bücher.de/ü", ["http://xn--bcher-kva.de/%C3%BC"], []),
+        ("a.com/%7ex?%e4", ["http://a.com/~x?%E4", "https://a.com/~x?%E4"], []),
         ("localhost:8080", ["http://localhost:8080/"], ["http://localhost/"]),
         ("[2001:DB8::1]/", ["https://[2001:db8::1]/"], ["https://[2001:db8::11]/"]),
         ("a.com/?utm_source=x&b", ["https://a.com/?b"], ["https://a.com/?utm_source=x&b"]),

@@ -5,7 +5,8 @@ URL, its sort key, its 64-bit id.
 
 A **canonical URL** is what the WHATWG parser (https://url.spec.whatwg.org/) makes of the text,
 without the fragment; http and https only. It is ASCII, has no default port, and its path is never
-empty.
+empty. Percent-encodings that RFC 3986 (6.2.2.1, 6.2.2.2) calls equivalent are written in one way:
+digits in upper case, and none for letters, digits and ``- . _ ~``.
 
 The **sort key** is the SURT of the web archives, and then what SURT leaves out, so that the URL can
 be read back from it:
@@ -55,6 +56,19 @@ No character has two places to match at, so a match takes time in proportion to 
 segments are limited, for each takes memory; the parser reads a URL that has more.
 """
 
+_NOT_NORMAL = re.compile(
+    r"%(?:2[DE]|4[7-9A-F]|5[0-9AF]|6[7-9A-F]|7[0-9AE]|[0-9A-F][a-f]|[a-f][0-9A-Fa-f]"
+    r"|(?<!%%)(?<!%[0-9A-Fa-f]%)(?:3[0-9]|[46][1-6]))"
+)
+"""What is percent-encoded, and is an unreserved character or has a digit in lower case.
+
+Not a hexadecimal digit that, decoded, a bare ``%`` before it would take for its own: ``%%34%31``
+stands for ``%41`` as text, not for ``A``.
+"""
+
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+"""https://www.rfc-editor.org/rfc/rfc3986#section-2.3"""
+
 _ESCAPED = re.compile(r"[^a-z0-9_-]")
 _EMPTY_LABEL = "%"
 
@@ -65,7 +79,7 @@ def canonical_url(
     """The canonical URL of *text*, resolved against *base*.
 
     *drop_parameters* names query parameters to leave out: whole names, or beginnings that end in
-    ``*``. What stays of the query keeps its bytes.
+    ``*``. The others stay as they are.
 
     None if *text* is no valid http or https URL, or the result is longer than `MAX_URL_LENGTH`.
     """
@@ -73,9 +87,21 @@ def canonical_url(
     url = plain[1] if plain else _parsed(text, base)
     if url is None:
         return None
+    if "%" in url:
+        url = _NOT_NORMAL.sub(_normal, url)
     if drop_parameters:
         url = _without_parameters(url, drop_parameters)
     return url if len(url) <= MAX_URL_LENGTH else None
+
+
+def _normal(encoded: re.Match[str]) -> str:
+    """The normal form of what is percent-encoded.
+
+    The parser has resolved ``%2e`` where it is a dot segment, and knows none of the decoded
+    characters for anything else, so it leaves the result as it is.
+    """
+    decoded = chr(int(encoded[0][1:], 16))
+    return decoded if decoded in _UNRESERVED else encoded[0].upper()
 
 
 def _parsed(text: str, base: str | None) -> str | None:

@@ -3,11 +3,11 @@
 In: the bytes of a page and its Content-Type. Out: its text, in UTF-8, and the encoding it was in.
 
 The order is that of https://html.spec.whatwg.org/#determining-the-character-encoding: byte order
-mark, ``charset`` of the Content-Type, prescan of the first 1,024 bytes for a ``meta``, then a
-``meta`` that the parser comes upon later (https://html.spec.whatwg.org/#change-the-encoding; looked
-for only where the bytes are not UTF-8). Labels are those of https://encoding.spec.whatwg.org/.
-Where none of them decides, a browser guesses; here it is UTF-8 if the bytes are valid in it, else
-windows-1252.
+mark, ``charset`` of the Content-Type, prescan of the first 1,024 bytes for a ``meta`` and then for
+an XML declaration, then a ``meta`` that the parser comes upon later
+(https://html.spec.whatwg.org/#change-the-encoding; looked for only where the bytes are not UTF-8,
+or may be ISO-2022-JP). Labels are those of https://encoding.spec.whatwg.org/. Where none of them
+decides, a browser guesses; here it is UTF-8 if the bytes are valid in it, else windows-1252.
 """
 
 import codecs
@@ -18,6 +18,7 @@ import msgspec
 import pyarrow as pa
 import webencodings
 
+from inlink.extract.codings import REPLACEMENT, decode
 from inlink.extract.problems import Problems
 
 _PRESCAN_BYTES = 1024
@@ -27,6 +28,9 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16be"),
     (codecs.BOM_UTF16_LE, "utf-16le"),
 )
+_UTF16_DECLARATIONS = tuple(("<?x".encode(name), name) for name in ("utf-16le", "utf-16be"))
+_ESCAPE = b"\x1b"
+"""All other bytes of a page in ISO-2022-JP are ASCII, so it is valid UTF-8, too."""
 _CHARSET_PARAMETER = re.compile(r";\s*charset\s*=\s*(?:\"([^\"]*)\"?|([^\s;\"]+))", re.I)
 _SPACE = b"\t\n\x0c\r "
 _META = re.compile(rb"<meta[\t\n\x0c\r /]", re.I)
@@ -36,6 +40,9 @@ _CHARSET_IN_CONTENT = re.compile(
     rb"charset[\t\n\x0c\r ]*=[\t\n\x0c\r ]*"
     rb"(?:\"([^\"]*)\"|'([^']*)'|([^\t\n\x0c\r ;\"'][^\t\n\x0c\r ;]*))",
     re.I,
+)
+_XML_ENCODING = re.compile(
+    rb"encoding[\0-\x20]*=[\0-\x20]*(?:\"([^\0-\x20\"]*)\"|'([^\0-\x20']*)')"
 )
 
 
@@ -50,14 +57,16 @@ def page_text(body: bytes, content_type: str | None, problems: Problems) -> Text
     """The text of a page; bytes that are wrong in its encoding become U+FFFD, and are counted."""
     encoding, mark = page_encoding(body, content_type)
     data = body[mark:]
-    if encoding in (None, "utf-8"):
-        if is_utf8(data):
-            return Text(data, "utf-8")
-        encoding = encoding or prescan(data[:_LATE_META_BYTES]) or "windows-1252"
-    text, sound = _decode(data, encoding)
-    if not sound:
+    valid = encoding in (None, "utf-8") and is_utf8(data)
+    if encoding is None:
+        late = None if valid and _ESCAPE not in data else prescan(data[:_LATE_META_BYTES])
+        encoding = late or ("utf-8" if valid else "windows-1252")
+    if valid and encoding == "utf-8":
+        return Text(data, "utf-8")
+    text = decode(data, encoding)
+    if REPLACEMENT in text:
         problems["charset"] += 1
-    return Text(text.encode("utf-8", "replace"), encoding)
+    return Text(text.encode(), encoding)
 
 
 def is_utf8(data: bytes) -> bool:
@@ -88,38 +97,32 @@ def _named(label: str) -> str | None:
     return found.name if found else None
 
 
-def _decode(data: bytes, encoding: str) -> tuple[str, bool]:
-    """*data* as text, and whether all of it was right."""
-    found = webencodings.lookup(encoding)
-    if encoding == "replacement" or found is None:
-        return "\ufffd", False
-    # The standard decodes gbk as gb18030 (https://encoding.spec.whatwg.org/#gbk-decoder).
-    codec = codecs.lookup("gb18030") if encoding == "gbk" else found.codec_info
-    try:
-        return codec.decode(data, "strict")[0], True
-    except UnicodeError:
-        errors = _CONTROLS if encoding.startswith("windows-") else "replace"
-        text = codec.decode(data, errors)[0]
-        return text, "\ufffd" not in text
-
-
-def _as_controls(error: UnicodeError) -> tuple[str, int]:
-    """The windows encodings have C1 controls where Python's codecs have nothing."""
-    if not isinstance(error, UnicodeDecodeError):
-        raise error
-    byte = error.object[error.start]
-    return chr(byte) if byte < 0xA0 else "\ufffd", error.start + 1
-
-
-_CONTROLS = "inlink-controls"
-codecs.register_error(_CONTROLS, _as_controls)
-
-
 def prescan(data: bytes) -> str | None:
-    """The encoding that a ``meta`` in *data* names.
+    """The encoding that the beginning of a page names in a ``meta`` or an XML declaration.
 
     https://html.spec.whatwg.org/#prescan-a-byte-stream-to-determine-its-encoding
     """
+    for declaration, name in _UTF16_DECLARATIONS:
+        if data.startswith(declaration):
+            return name
+    return _first_meta(data) or _xml_encoding(data)
+
+
+def _xml_encoding(data: bytes) -> str | None:
+    """https://html.spec.whatwg.org/#xml-encoding: the first ``encoding``, wherever it stands."""
+    if not data.startswith(b"<?xml") or b">" not in data:
+        return None
+    match = _XML_ENCODING.match(data, max(0, data.find(b"encoding")))
+    return _ascii_compatible(match[1] or match[2]) if match else None
+
+
+def _ascii_compatible(label: bytes) -> str | None:
+    """The encoding called *label*; it cannot be UTF-16 where *label* was read as ASCII."""
+    encoding = _named(label.decode("latin-1"))
+    return "utf-8" if encoding in ("utf-16le", "utf-16be") else encoding
+
+
+def _first_meta(data: bytes) -> str | None:
     position = 0
     while (position := data.find(b"<", position)) >= 0:
         if data.startswith(b"<!--", position):
@@ -156,9 +159,7 @@ def _meta_encoding(attributes: dict[bytes, bytes]) -> str | None:
         if match is None:
             return None
         label = match[1] or match[2] or match[3] or b""
-    encoding = _named(label.decode("latin-1"))
-    if encoding in ("utf-16le", "utf-16be"):
-        return "utf-8"  # it could not have been read as ASCII
+    encoding = _ascii_compatible(label)
     return "windows-1252" if encoding == "x-user-defined" else encoding
 
 

@@ -5,8 +5,8 @@ found out is remembered, up to a limit.
 """
 
 from collections.abc import Sequence
-from urllib.parse import quote_from_bytes
 
+from inlink.extract.codings import UTF, encode_query
 from inlink.urls.canonical import canonical_url
 from inlink.urls.describe import UrlRow, describe
 
@@ -14,6 +14,10 @@ _REMEMBERED = 1 << 18
 _ABSOLUTE = ("http://", "https://")
 _HOST_MAY_FOLLOW = ("//", "/\\", "/\t", "/\n", "/\r")
 """In the place of a path; the parser passes over tabs and line ends."""
+
+_AROUND = "".join(map(chr, range(0x21)))
+_WITHIN = str.maketrans("", "", "\t\n\r")
+"""What the parser passes over at both ends of a URL, and anywhere in it."""
 
 
 class UrlBook:
@@ -110,20 +114,10 @@ class Resolver(dict[str, UrlRow | None]):
 
         https://url.spec.whatwg.org/#query-state: a browser sends it so, not in UTF-8.
         """
-        if self._encoding in ("utf-8", "utf-16le", "utf-16be", "replacement") or text.isascii():
+        if self._encoding in UTF or text.isascii():
             return text
-        address, number_sign, fragment = text.partition("#")
+        address, number_sign, fragment = text.strip(_AROUND).translate(_WITHIN).partition("#")
         path, mark, query = address.partition("?")
-        if not mark or query.isascii():
+        if query.isascii():
             return text
-        sent = "".join(c if c.isascii() else self._percent_encoded(c) for c in query)
-        return f"{path}?{sent}{number_sign}{fragment}"
-
-    def _percent_encoded(self, character: str) -> str:
-        try:
-            return quote_from_bytes(character.encode(_CODECS.get(self._encoding, self._encoding)))
-        except (UnicodeEncodeError, LookupError):
-            return f"%26%23{ord(character)}%3B"
-
-
-_CODECS = {"gbk": "gb18030", "shift_jis": "cp932", "euc-kr": "cp949", "big5": "big5hkscs"}
+        return f"{path}{mark}{encode_query(query, self._encoding)}{number_sign}{fragment}"

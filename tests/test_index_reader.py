@@ -363,7 +363,7 @@ def test_another_format_is_refused(web: Web, tmp_path: Path) -> None:
     read(web, tmp_path)
     path = tmp_path / "segments" / "segments.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
-    with pytest.raises(SegmentsError, match=r"has format 99.*reads format 3.*inlink build"):
+    with pytest.raises(SegmentsError, match=r"has format 99.*reads format 4.*inlink build"):
         Reader(tmp_path)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from inlink.index.reader import Reader
+from inlink.index.segments import SegmentsError
 from inlink.store.layout import Layout, locked
 
 LOCK_NAME = "in-use.lock"
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 class NothingBuiltError(RuntimeError):
-    """There is no generation to answer from."""
+    """There is no generation to answer from; the message says why, and what to do."""
 
 
 class Snapshot:
@@ -49,6 +50,7 @@ class Generations:
         self._current: Snapshot | None = None
         self._seen: tuple[int, ...] | None = None
         self._failed: tuple[int, ...] | None = None
+        self._reason = "Nothing has been built yet: run inlink build."
 
     @contextlib.contextmanager
     def lease(self) -> Iterator[Reader]:
@@ -60,7 +62,7 @@ class Generations:
         with self._lock:
             snapshot = self._current
             if snapshot is None:
-                raise NothingBuiltError
+                raise NothingBuiltError(self._reason)
             snapshot.users += 1
         try:
             yield snapshot.reader
@@ -82,10 +84,12 @@ class Generations:
             return None
         try:
             number = self._change_over()
-        except Exception:
+        except Exception as error:
             if seen != self._failed:  # it is tried again at every call, but reported once
                 logger.exception("Cannot open the generation that %s names", self._layout.current)
             self._failed = seen
+            if isinstance(error, SegmentsError):
+                self._reason = "The index is of another version of Inlink: run inlink build."
             return None
         self._seen = seen
         return number

@@ -163,8 +163,8 @@ class Service:
                 if not may_wait and not _is_short(command, call):
                     raise _TakesLongError
                 return command.run(call)
-        except NothingBuiltError:
-            raise ApiError(503, "Nothing has been built yet: run inlink build.") from None
+        except NothingBuiltError as error:
+            raise ApiError(503, str(error)) from None
 
     def _targets(self, command: Command, request: Any) -> tuple[list[str], list[Target]]:
         """The targets of a request, as they were sent and as they are read."""

@@ -1,7 +1,7 @@
 """One build, from start to end: plan, fold, write the segments, publish, clean up.
 
 Each step of the fold leaves a file in ``building/``. A build that was interrupted goes on with the
-next step, unless batches or the rules of what is live have changed since; then it starts again.
+next step, unless batches or rules have changed since; then it starts again.
 """
 
 import shutil
@@ -11,9 +11,10 @@ from pathlib import Path
 import msgspec
 
 from inlink.build.fold import fold
-from inlink.build.plan import Counts, Generation, Plan, make_plan
+from inlink.build.plan import Counts, Generation, Plan, make_plan, read_generation
 from inlink.build.publish import finish_publishing, publish, remove_old_generations
 from inlink.build.workspace import StepProgress, Workspace
+from inlink.extract.batch import remove_replaced, replace_older
 from inlink.store.layout import Layout, locked, write_atomically
 from inlink.store.settings import Settings
 
@@ -32,9 +33,11 @@ def build(
     layout.root.mkdir(parents=True, exist_ok=True)
     with locked(layout.root / "build.lock"):
         finish_publishing(layout)
+        replace_older(layout)
         plan = make_plan(layout, settings)
         if plan is None:
             shutil.rmtree(layout.building, ignore_errors=True)  # what it was for is gone
+            _remove_replaced(layout)
             return None
         _prepare(layout, plan)
         counts = _fold(layout, plan, settings, progress)
@@ -42,7 +45,15 @@ def build(
         write_segments(building / "tables", building / "segments", settings, progress)
         generation = publish(layout, plan, counts)
         remove_old_generations(layout, settings.keep_generations)
+        _remove_replaced(layout)
         return generation
+
+
+def _remove_replaced(layout: Layout) -> None:
+    """Remove the batches that were replaced and that evidence is not read from any more."""
+    current = layout.current_number()
+    used = () if current is None else read_generation(layout, current).plan.batches
+    remove_replaced(layout, used)
 
 
 def _prepare(layout: Layout, plan: Plan) -> None:

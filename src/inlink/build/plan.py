@@ -4,9 +4,9 @@ import datetime as dt
 
 import msgspec
 
-from inlink import __version__
 from inlink.store.layout import Layout
 from inlink.store.settings import Settings
+from inlink.store.versions import FOLD_RULES, SEGMENT_FORMAT
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -25,6 +25,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     ``previous`` is the generation that the fold goes on from, None where it starts from nothing.
     ``ranked_before`` is the one that this one takes the place of: its ranks become past values.
+    ``fold_rules`` and ``segment_format`` are versions of `inlink.store.versions`.
     """
 
     number: int
@@ -33,8 +34,14 @@ class Plan(msgspec.Struct, frozen=True):
     new_batches: tuple[str, ...]
     failed_visits: int
     redirect_hops: int
-    version: str
-    ranked_before: int | None = None  # a plan of an earlier version does not have it
+    ranked_before: int | None = None  # plans of earlier versions have none of these three
+    fold_rules: int = 1
+    segment_format: int = 1
+
+    @property
+    def is_of_older_rules(self) -> bool:
+        """Whether a build by this version of Inlink would make another generation of the same."""
+        return (self.fold_rules, self.segment_format) != (FOLD_RULES, SEGMENT_FORMAT)
 
 
 class Generation(msgspec.Struct, frozen=True):
@@ -48,22 +55,37 @@ class Generation(msgspec.Struct, frozen=True):
 def make_plan(layout: Layout, settings: Settings) -> Plan | None:
     """What to build next; None where the current generation has it all.
 
-    The fold starts from nothing where it cannot go on from the previous generation: other rules of
-    what is live, another version of Inlink, or a batch that was taken away.
+    The fold starts from nothing where it cannot go on from the previous generation: other settings
+    of what is live, other rules of the fold, or a batch that was taken away or replaced. Where only
+    the format of segments is another, it goes on with no new batches.
     """
     batches = tuple(path.name for path in layout.batch_directories())
-    number = max(layout.generation_numbers(), default=0) + 1
-    rules = (settings.failed_visits, settings.redirect_hops, __version__)
     current = layout.current_number()
-    from_nothing = Plan(number, None, batches, batches, *rules, ranked_before=current)
+    from_nothing = Plan(
+        number=max(layout.generation_numbers(), default=0) + 1,
+        previous=None,
+        batches=batches,
+        new_batches=batches,
+        failed_visits=settings.failed_visits,
+        redirect_hops=settings.redirect_hops,
+        ranked_before=current,
+        fold_rules=FOLD_RULES,
+        segment_format=SEGMENT_FORMAT,
+    )
     if current is None:
         return from_nothing if batches else None
     before = read_generation(layout, current).plan
-    same_rules = (before.failed_visits, before.redirect_hops, before.version) == rules
-    if not same_rules or not set(before.batches) <= set(batches):
+    if _rules(before) != _rules(from_nothing) or not set(before.batches) <= set(batches):
         return from_nothing
     new = tuple(sorted(set(batches) - set(before.batches)))
-    return Plan(number, current, batches, new, *rules, ranked_before=current) if new else None
+    if not new and before.segment_format == SEGMENT_FORMAT:
+        return None
+    return msgspec.structs.replace(from_nothing, previous=current, new_batches=new)
+
+
+def _rules(plan: Plan) -> tuple[int, ...]:
+    """What the tables of two generations have to have in common for a fold to go on."""
+    return plan.failed_visits, plan.redirect_hops, plan.fold_rules
 
 
 def read_generation(layout: Layout, number: int) -> Generation:

@@ -24,7 +24,8 @@ def ingest_command(files: tuple[str, ...], layout: Layout) -> None:
     """Read crawl files: WARC, ARC or WAT, plain or compressed.
 
     FILE is a path or an fsspec URL (s3://bucket/crawl/*.warc.gz); globs are expanded. A file that
-    was read before changes nothing. After Ctrl-C the same command goes on.
+    was read before changes nothing, unless it lies elsewhere now, or older rules of Inlink read it:
+    then it is read again. After Ctrl-C the same command goes on.
     """
     summary = Summary()
     try:
@@ -73,7 +74,9 @@ def _show(summary: Summary) -> None:
     new = summary.new
     rows: list[tuple[str, int]] = [
         ("files read", len(new)),
+        ("of them again, by newer rules", summary.reread),
         ("files known already", summary.known),
+        ("files moved", summary.moved),
         ("files failed", len(summary.failures)),
         ("records", summary.records.total()),
         ("visits", sum(batch.visits for batch in new)),

@@ -8,7 +8,9 @@ import msgspec
 
 from inlink.build.plan import Counts, Plan, read_generation
 from inlink.cli.options import data_option
+from inlink.extract.batch import readings
 from inlink.store.layout import BusyError, Layout, locked
+from inlink.store.versions import EXTRACTOR_RULES
 
 
 class GenerationStatus(msgspec.Struct, frozen=True):
@@ -20,6 +22,8 @@ class GenerationStatus(msgspec.Struct, frozen=True):
     batches: int
     counts: Counts
     bytes: int
+    older_rules: bool
+    """Whether the rules of the fold or the format of segments have changed since it was made."""
 
 
 class BuildStatus(msgspec.Struct, frozen=True):
@@ -36,6 +40,10 @@ class Status(msgspec.Struct, frozen=True):
 
     batches: int
     batches_not_built: int
+    older_batches: int
+    """Batches that older rules of the extractor read."""
+    older_visits: int
+    """Visits in them."""
     generations: tuple[GenerationStatus, ...]
     building: BuildStatus | None
     bytes: int
@@ -55,7 +63,9 @@ def status(layout: Layout, as_json: bool) -> None:
 
 def read_status(layout: Layout) -> Status:
     """Look at the data directory; what does not exist yet counts as empty."""
-    batches = {path.name for path in layout.batch_directories()}
+    known = readings(layout)
+    batches = {path.name for path in known}
+    older = [reading for reading in known.values() if reading.rules < EXTRACTOR_RULES]
     current = layout.current_number()
     generations = tuple(
         _generation(layout, number, number == current) for number in layout.generation_numbers()
@@ -64,6 +74,8 @@ def read_status(layout: Layout) -> Status:
     return Status(
         batches=len(batches),
         batches_not_built=len(batches - built),
+        older_batches=len(older),
+        older_visits=sum(reading.visits for reading in older),
         generations=generations,
         building=_building(layout),
         bytes=_bytes(layout.root),
@@ -79,6 +91,7 @@ def _generation(layout: Layout, number: int, current: bool) -> GenerationStatus:
         batches=len(generation.plan.batches),
         counts=generation.counts,
         bytes=_bytes(layout.generation(number)),
+        older_rules=generation.plan.is_of_older_rules,
     )
 
 
@@ -117,6 +130,11 @@ def _print(now: Status) -> None:
         f"{now.bytes:,} bytes on disk; {now.batches:,} batches, "
         f"{now.batches_not_built:,} of them not built yet"
     )
+    if now.older_batches:
+        click.echo(
+            f"{now.older_batches:,} batches with {now.older_visits:,} visits are of older rules;"
+            " inlink ingest of the same files reads them again"
+        )
     for generation in now.generations:
         current = ", current" if generation.current else ""
         click.echo(
@@ -126,6 +144,8 @@ def _print(now: Status) -> None:
         for name in Counts.__struct_fields__:
             value = getattr(generation.counts, name)
             click.echo(f"  {name.replace('_', ' '):<12}{value:>16,}")
+        if generation.older_rules and generation.current:
+            click.echo("  of older rules; inlink build makes it anew")
     if now.building:
         state = "is being built" if now.building.running else "was interrupted; build goes on"
         click.echo(

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from inlink.extract.batch import DESCRIPTION, read_batch
+from inlink.extract.batch import read_batch
 from inlink.extract.captures import Capture, capture_of
 from inlink.extract.compression import compression_of, stretches
 from inlink.extract.framing import Record, framed_records
@@ -69,10 +69,12 @@ def recorded(layout: Layout, batch: str, row: int) -> Recorded:
         RecordGoneError: the batch is not there any more.
     """
     directory = layout.batches / batch
-    if not (directory / DESCRIPTION).exists():
-        raise RecordGoneError(f"The batch {batch} is no longer in the data directory.")
-    known = read_batch(directory)
-    visit = _row(directory / "visits.parquet", row, ["offset", "url_id", "visited_at"])
+    try:
+        known = read_batch(directory)
+        visit = _row(directory / "visits.parquet", row, ["offset", "url_id", "visited_at"])
+    except FileNotFoundError as error:
+        said = f"The batch {batch} is no longer in the data directory."
+        raise RecordGoneError(said) from error
     return Recorded(
         known.source.url, known.size, visit["offset"], visit["url_id"], visit["visited_at"]
     )

@@ -7,7 +7,8 @@ the file.
 
 import contextlib
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ import pyarrow.parquet as pq
 
 from inlink.extract.observe import Observation
 from inlink.extract.source import Source
+from inlink.store.layout import Layout, sync_directory, write_atomically
 from inlink.store.settings import Settings
 from inlink.store.tables import LINKS, URLS, VISITS
+from inlink.store.versions import EXTRACTOR_RULES
 from inlink.urls.describe import UrlRow
 
 GROUP_ROWS = 1 << 16
@@ -32,6 +35,10 @@ REPEATED = frozenset(
 
 DESCRIPTION = "batch.json"
 
+REPLACED = "replaced.json"
+"""What `DESCRIPTION` is renamed to when newer rules have read the same crawl file into another
+batch. Builds leave such a batch out; evidence reads it until a generation without it is served."""
+
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """``batch.json``: where a batch is from, and what is in it."""
@@ -43,8 +50,6 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """Of the bytes of the crawl file."""
     settings: str
     """Fingerprint of the settings that decide what is extracted."""
-    inlink: str
-    """Version that wrote it."""
     records: dict[str, int]
     """Records of the file by type."""
     visits: int
@@ -54,6 +59,17 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     urls: int
     problems: dict[str, int]
     """What was wrong with the file, by kind."""
+    rules: int = 1
+    """Version of the extractor's rules that it was read by (`inlink.store.versions`)."""
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What a batch says of how its crawl file was read, as far as all versions wrote it."""
+
+    sha256: str = ""
+    settings: str = ""
+    rules: int = 1
+    visits: int = 0
 
 
 def fingerprint(settings: Settings) -> str:
@@ -64,16 +80,68 @@ def fingerprint(settings: Settings) -> str:
 
 def batch_name(digest: bytes, settings: str) -> str:
     """The name of the batch of a file with this SHA-256 digest, under settings so fingerprinted."""
-    return hashlib.sha256(digest + settings.encode()).hexdigest()[:32]
+    decisive = f"{settings} {EXTRACTOR_RULES}"
+    return hashlib.sha256(digest + decisive.encode()).hexdigest()[:32]
 
 
 def read_batch(directory: Path) -> Batch:
-    """The ``batch.json`` of a batch.
+    """The description of a batch, be it replaced or not.
 
     Raises:
+        FileNotFoundError: there is no such batch.
         msgspec.DecodeError: it is not one.
     """
-    return msgspec.json.decode((directory / DESCRIPTION).read_bytes(), type=Batch)
+    return msgspec.json.decode(_description(directory), type=Batch)
+
+
+def _description(directory: Path) -> bytes:
+    try:
+        return (directory / DESCRIPTION).read_bytes()
+    except FileNotFoundError:
+        return (directory / REPLACED).read_bytes()
+
+
+def readings(layout: Layout) -> dict[Path, Reading]:
+    """How the crawl file of each batch was read, by the directory of the batch."""
+    return {
+        directory: msgspec.json.decode(_description(directory), type=Reading)
+        for directory in layout.batch_directories()
+    }
+
+
+def write_description(directory: Path, batch: Batch) -> None:
+    """Write the ``batch.json`` of a batch; readers see the old one or the new one."""
+    content = msgspec.json.format(msgspec.json.encode(batch))
+    write_atomically(directory / DESCRIPTION, content)
+
+
+def replace_older(layout: Layout) -> int:
+    """Take batches out of the index whose crawl file newer rules have read; returns how many.
+
+    Two batches are of one crawl file if its bytes and the settings are the same.
+    """
+    known = readings(layout)
+    newest: dict[tuple[str, str], int] = {}
+    for reading in known.values():
+        file = reading.sha256, reading.settings
+        newest[file] = max(reading.rules, newest.get(file, 0))
+    older = [
+        directory
+        for directory, reading in known.items()
+        if reading.rules < newest[reading.sha256, reading.settings]
+    ]
+    for directory in older:
+        with contextlib.suppress(FileNotFoundError):  # another ingest was faster
+            (directory / DESCRIPTION).rename(directory / REPLACED)
+            sync_directory(directory)
+    return len(older)
+
+
+def remove_replaced(layout: Layout, used: Collection[str]) -> None:
+    """Remove the batches that were replaced, but for those whose names are *used*."""
+    for path in layout.batches.glob(f"*/{REPLACED}"):
+        if path.parent.name not in used:
+            shutil.rmtree(path.parent)
 
 
 class BatchWriter:

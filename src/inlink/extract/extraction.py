@@ -9,21 +9,29 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
-from inlink import __version__
-from inlink.extract.batch import DESCRIPTION, Batch, batch_name, fingerprint, writing
+from inlink.extract.batch import (
+    Batch,
+    batch_name,
+    fingerprint,
+    read_batch,
+    write_description,
+    writing,
+)
 from inlink.extract.captures import Capture, capture_of
 from inlink.extract.framing import Record
 from inlink.extract.observe import HTML_TYPES, Observer
 from inlink.extract.problems import Problems
 from inlink.extract.records import read_records
-from inlink.extract.source import HashingFile, Source
+from inlink.extract.source import HashingFile, Source, is_there
 from inlink.extract.urlbook import UrlBook
 from inlink.extract.wat import is_wat, wat_capture
-from inlink.store.layout import Layout, publish_directory, write_atomically
+from inlink.store.layout import Layout, publish_directory
 from inlink.store.settings import Settings
+from inlink.store.versions import EXTRACTOR_RULES
 
 TEMPORARY = ".ingest-"
 """How the names of directories begin that are being written into."""
@@ -34,10 +42,12 @@ class NotACrawlError(ValueError):
 
 
 class Extraction(msgspec.Struct, frozen=True):
-    """What came of a crawl file: its batch, and whether that was not there before."""
+    """What came of a crawl file."""
 
     batch: Batch
-    is_new: bool
+    came: Literal["new", "known", "moved"]
+    """``known``: there is a batch of these bytes. ``moved``: likewise, but where that says that the
+    crawl file lies there is none any more, and now it names where the bytes were found."""
 
 
 def extract(
@@ -58,10 +68,23 @@ def extract(
     try:
         with HashingFile(source.url, progress) as file:
             batch, name = _write(source, file, temporary, settings)
-        write_atomically(temporary / DESCRIPTION, msgspec.json.format(msgspec.json.encode(batch)))
-        return Extraction(batch, publish_directory(temporary, layout.batches / name))
+        write_description(temporary, batch)
+        place = layout.batches / name
+        if publish_directory(temporary, place):
+            return Extraction(batch, "new")
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+    return _found_again(place, source)
+
+
+def _found_again(directory: Path, source: Source) -> Extraction:
+    """What comes of a crawl file whose bytes are those of a batch."""
+    batch = read_batch(directory)
+    if is_there(batch.source.url, batch.size):
+        return Extraction(batch, "known")
+    batch = msgspec.structs.replace(batch, source=source)
+    write_description(directory, batch)
+    return Extraction(batch, "moved")
 
 
 def _write(
@@ -92,13 +115,13 @@ def _write(
         size=size,
         sha256=digest.hex(),
         settings=decisive,
-        inlink=__version__,
         records=dict(sorted(records.items())),
         visits=visits,
         pages=pages,
         links=links,
         urls=urls,
         problems=dict(sorted(problems.items())),
+        rules=EXTRACTOR_RULES,
     )
     return batch, batch_name(digest, decisive)
 

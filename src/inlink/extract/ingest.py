@@ -11,12 +11,13 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 
-from inlink.extract.batch import Batch, fingerprint, read_batch
+from inlink.extract.batch import Batch, fingerprint, read_batch, replace_older
 from inlink.extract.extraction import Extraction, clean_up, extract
 from inlink.extract.pool import Pool, Progress
 from inlink.extract.source import Source, find
 from inlink.store.layout import BusyError, Layout, locked
 from inlink.store.settings import Settings
+from inlink.store.versions import EXTRACTOR_RULES
 
 Report = Callable[[Source, int], None]
 
@@ -32,8 +33,12 @@ class Summary(msgspec.Struct):
     """What an ingest did."""
 
     new: list[Batch] = []
+    reread: int = 0
+    """Files among them that older rules had read, whose batches these replace."""
     known: int = 0
-    """Files whose batch was there before."""
+    """Files whose batch was there before, and names where they lie."""
+    moved: int = 0
+    """The same, but the file lies elsewhere now: its batch has taken over the new address."""
     failures: list[Failure] = []
 
     @property
@@ -75,11 +80,12 @@ def ingest(
 ) -> None:
     """Read *sources* into batches of *layout*, in *processes* at once.
 
-    Files that were read before, and did not change since, are not read again. *report* is told of
-    each file how many of its bytes are done; at its end, all of them.
+    Files that were read before by these rules, and did not change since, are not read again. One
+    that older rules had read is, and its new batch replaces the old one. *report* is told of each
+    file how many of its bytes are done; at its end, all of them.
     """
     layout.batches.mkdir(parents=True, exist_ok=True)
-    with _sharing(layout):
+    with _sharing(layout), _replacing(layout, summary):
         known = known_sources(layout, settings)
         fresh = [source for source in sources if not (source.stamp and source in known)]
         summary.known += len(sources) - len(fresh)
@@ -103,17 +109,32 @@ def _note(source: Source, result: Extraction | Exception, summary: Summary) -> N
     if isinstance(result, Exception):
         reason = str(result) or type(result).__name__
         summary.failures.append(Failure(source.url, reason.removeprefix(f"{source.url}: ")))
-    elif result.is_new:
+    elif result.came == "new":
         summary.new.append(result.batch)
+    elif result.came == "moved":
+        summary.moved += 1
     else:
         summary.known += 1
 
 
 def known_sources(layout: Layout, settings: Settings) -> set[Source]:
-    """The files that the batches of *layout* were read from under the same settings."""
+    """The files that the batches of *layout* were read from by the same rules and settings."""
     decisive = fingerprint(settings)
     batches = map(read_batch, layout.batch_directories())
-    return {batch.source for batch in batches if batch.settings == decisive}
+    return {
+        batch.source
+        for batch in batches
+        if batch.settings == decisive and batch.rules >= EXTRACTOR_RULES
+    }
+
+
+@contextmanager
+def _replacing(layout: Layout, summary: Summary) -> Iterator[None]:
+    """At the end, however it comes, let new batches replace those of older rules."""
+    try:
+        yield
+    finally:
+        summary.reread += replace_older(layout)
 
 
 @contextmanager

@@ -57,6 +57,20 @@ def _source(filesystem: Any, path: str) -> Source:
     return Source(url, path.rstrip("/").rpartition("/")[2], info.get("size"), stamp)
 
 
+def is_there(url: str, size: int) -> bool:
+    """Whether a file of *size* bytes lies at *url*; one that cannot be asked for counts as there.
+
+    So a store that is out of reach for a while loses no address.
+    """
+    try:
+        filesystem, path = fsspec.core.url_to_fs(url)
+        return filesystem.info(path).get("size") in (size, None)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError, ImportError):
+        return True
+
+
 class BinaryFile(Protocol):
     """What is needed of a file to read it by parts."""
 

@@ -10,9 +10,7 @@ from typing import get_args
 import msgspec
 
 from inlink.index.rows import ReasonLost
-
-FORMAT = 3
-"""Raised whenever a file or column changes its meaning; a reader refuses any other."""
+from inlink.store.versions import SEGMENT_FORMAT
 
 NOFOLLOW = 1
 IMAGE = 2
@@ -89,11 +87,11 @@ def load(segments: Path) -> SegmentCounts:
     try:
         content = path.read_bytes()
         found = msgspec.json.decode(content, type=_Version).format
-        if found == FORMAT:
+        if found == SEGMENT_FORMAT:
             return msgspec.json.decode(content, type=SegmentCounts)
     except (FileNotFoundError, msgspec.DecodeError) as error:
         raise SegmentsError(f"{path}: {error}. `inlink build` makes segments anew.") from error
     raise SegmentsError(
-        f"{path} has format {found}, this version of inlink reads format {FORMAT}."
+        f"{path} has format {found}, this version of inlink reads format {SEGMENT_FORMAT}."
         " `inlink build` makes segments anew."
     )

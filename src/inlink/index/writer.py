@@ -19,10 +19,11 @@ import pyarrow.parquet as pq
 
 from inlink.index import addresses, queries, segments
 from inlink.index.files import Column, one_batch, write_columns
-from inlink.index.segments import FORMAT, PartitionCounts, SegmentCounts
+from inlink.index.segments import PartitionCounts, SegmentCounts
 from inlink.index.strings import BLOCK_ROWS, SAMPLE_BLOCKS, write_strings
 from inlink.index.summaries import SUMMARY_LINKS, write_summaries
 from inlink.store.settings import Settings
+from inlink.store.versions import SEGMENT_FORMAT
 from inlink.urls.canonical import text_id
 from inlink.urls.domains import icann_domain, is_ip_address
 
@@ -69,7 +70,7 @@ def write_segments(
             directory = segments.partition_directory(segments_directory, number)
             written.append(_write_partition(database, directory, summary_links, step))
         days = tuple(day for (day,) in database.execute(queries.RANK_DAYS).fetchall())
-    counts = SegmentCounts(FORMAT, days, tuple(written))
+    counts = SegmentCounts(SEGMENT_FORMAT, days, tuple(written))
     segments.save(segments_directory, counts)
     return counts
 

@@ -29,7 +29,7 @@ START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 @dataclass(frozen=True)
 class Link:
-    """An element of a page."""
+    """An element of a page; the references as the columns of ``links`` have them."""
 
     target: str
     anchor: str = ""
@@ -38,11 +38,17 @@ class Link:
     image: bool = False
     alt: str | None = None
     image_source: str | None = None
+    reference: str | None = None
+    image_reference: str | None = None
 
 
 @dataclass(frozen=True)
 class Visit:
-    """A visit on a day (fractions of a day allowed) after START."""
+    """A visit on a day (fractions of a day allowed) after START.
+
+    `redirect` is where a ``Location`` leads, or a refresh of a page that `refreshes`. From the day
+    `unavailable_after` on, the page is not to be indexed.
+    """
 
     url: str
     day: float
@@ -57,10 +63,20 @@ class Visit:
     etag: str | None = None
     last_modified: str | None = None
     complete: bool = True
+    refreshes: bool = False
+    unavailable_after: float | None = None
+    base_reference: str | None = None
+    canonical_reference: str | None = None
+    refresh_reference: str | None = None
 
     @property
     def at(self) -> dt.datetime:
         return START + dt.timedelta(days=self.day)
+
+    @property
+    def unavailable_at(self) -> dt.datetime | None:
+        day = self.unavailable_after
+        return None if day is None else START + dt.timedelta(days=day)
 
     @property
     def visit_id(self) -> int:
@@ -69,9 +85,11 @@ class Visit:
     def all_links(self) -> tuple[Link, ...]:
         extra = []
         if self.redirect:
-            extra.append(Link(self.redirect, element="location"))
+            element = "refresh" if self.refreshes else "location"
+            extra.append(Link(self.redirect, element=element, reference=self.refresh_reference))
         if self.canonical:
-            extra.append(Link(self.canonical, element="canonical"))
+            reference = self.canonical_reference
+            extra.append(Link(self.canonical, element="canonical", reference=reference))
         return (*extra, *self.links)
 
 
@@ -84,16 +102,18 @@ def visit_row(visit: Visit) -> dict[str, object]:
         "domain_id": page.domain_id,
         "visited_at": visit.at,
         "outcome": visit.outcome,
-        "status": STATUS.get(visit.outcome, 200),
+        "status": 200 if visit.refreshes else STATUS.get(visit.outcome, 200),
         "ip": visit.ip,
         "title": visit.title,
         "robots": "",
         "canonical_url": visit.canonical,
+        "base_reference": visit.base_reference,
         "redirect_url": visit.redirect,
         "payload_digest": visit.digest,
         "etag": visit.etag,
         "last_modified": visit.last_modified,
         "refers_to_id": url_id(refers_to) if visit.outcome == "unchanged" else None,
+        "unavailable_after": visit.unavailable_at,
         "complete": visit.complete,
         "file": "made.warc",
         "offset": 0,
@@ -107,7 +127,7 @@ def link_rows(visit: Visit) -> list[dict[str, object]]:
         rows.append(
             {
                 "visit_id": visit.visit_id,
-                "position": -1 if link.element in ("location", "canonical") else position,
+                "position": position if link.element in ("a", "area") else -1,
                 "element": link.element,
                 "target_id": target.url_id,
                 "target_domain_id": target.domain_id,
@@ -117,6 +137,8 @@ def link_rows(visit: Visit) -> list[dict[str, object]]:
                 "image": link.image,
                 "image_source": link.image_source,
                 "alt": link.alt,
+                "reference": link.reference,
+                "image_reference": link.image_reference,
             }
         )
     return rows

@@ -159,9 +159,21 @@ CASES: dict[str, Case] = {
         ],
         [
             ("http://chain-a.example/", "http://chain-b.example/", "redirect", 0, None, None),
-            *(
-                (source, "http://chain-c.example/", "redirect", 1, 3, "broken_redirect")
-                for source in ("http://chain-a.example/", "http://chain-b.example/")
+            (
+                "http://chain-a.example/",
+                "http://chain-c.example/",
+                "redirect",
+                1,
+                3,
+                "link_removed",
+            ),
+            (
+                "http://chain-b.example/",
+                "http://chain-c.example/",
+                "redirect",
+                1,
+                3,
+                "broken_redirect",
             ),
         ],
     ),
@@ -196,6 +208,316 @@ CASES: dict[str, Case] = {
             )
         ],
         [(page("canon"), target("canon"), "href", 0, None, None)],
+    ),
+    "a part of a page takes nothing away": (
+        [linked("part", 0, target("part")), linked("part", 1, complete=False)],
+        [(page("part"), target("part"), "href", 0, None, None)],
+    ),
+    "a part of a page adds": (
+        [
+            linked("adds", 0, target("adds")),
+            linked("adds", 1, other("adds"), complete=False),
+            linked("adds", 2, other("adds")),
+        ],
+        [
+            (page("adds"), other("adds"), "href", 1, None, None),
+            (page("adds"), target("adds"), "href", 0, 2, "link_removed"),
+        ],
+    ),
+    **{
+        f"an incomplete visit that is {outcome}": (
+            [
+                linked(outcome.replace("_", "-") + "-cut", 0, target("cut")),
+                Visit(page(outcome.replace("_", "-") + "-cut"), 1, outcome, complete=False),
+                Visit(page(outcome.replace("_", "-") + "-cut"), 2, outcome, complete=False),
+            ],
+            [(page(outcome.replace("_", "-") + "-cut"), target("cut"), "href", 0, None, None)],
+        )
+        for outcome in ("failed", "page_not_found", "page_dropped", "noindex", "other", "unchanged")
+    },
+    "an incomplete redirect": (
+        [
+            linked("half", 0, target("half")),
+            Visit(page("half"), 1, "redirect", redirect=other("half"), complete=False),
+            linked("half", 2, target("half")),
+        ],
+        [
+            (page("half"), other("half"), "redirect", 1, 2, "link_removed"),
+            (page("half"), target("half"), "href", 0, None, None),
+        ],
+    ),
+    "a canonical in a part of a page": (
+        [
+            linked("named", 0, target("named")),
+            Visit(page("named"), 1, "not_canonical", canonical=other("named"), complete=False),
+        ],
+        [
+            (page("named"), other("named"), "href", 1, None, None),
+            (page("named"), target("named"), "href", 0, None, None),
+        ],
+    ),
+    "two failures with a part of the page between them": (
+        [
+            linked("between", 0, target("between")),
+            Visit(page("between"), 1, "failed"),
+            linked("between", 2, target("between"), complete=False),
+            Visit(page("between"), 3, "failed"),
+        ],
+        [(page("between"), target("between"), "href", 0, 3, "crawl_error")],
+    ),
+    "a third failure after a part of the page": (
+        [
+            linked("third", 0, target("third")),
+            Visit(page("third"), 1, "failed"),
+            Visit(page("third"), 2, "failed"),
+            linked("third", 3, target("third"), complete=False),
+            Visit(page("third"), 4, "failed"),
+        ],
+        [
+            (page("third"), target("third"), "href", 0, 2, "crawl_error"),
+            (page("third"), target("third"), "href", 3, 4, "crawl_error"),
+        ],
+    ),
+    "a part of a page that was gone": (
+        [
+            linked("return", 0, target("return"), other("return")),
+            Visit(page("return"), 1, "page_not_found"),
+            linked("return", 2, target("return"), complete=False),
+        ],
+        [
+            (page("return"), other("return"), "href", 0, 1, "page_not_found"),
+            (page("return"), target("return"), "href", 0, 1, "page_not_found"),
+            (page("return"), target("return"), "href", 2, None, None),
+        ],
+    ),
+    "the beginning of a page at the instant of the whole": (
+        [
+            linked("instant", 0, other("instant")),
+            linked("instant", 1, target("instant")),
+            linked("instant", 1, other("instant"), complete=False),
+        ],
+        [
+            (page("instant"), other("instant"), "href", 0, 1, "link_removed"),
+            (page("instant"), target("instant"), "href", 1, None, None),
+        ],
+    ),
+    "unchanged since a part was seen": (
+        [
+            linked("since", 0, target("since")),
+            Visit(page("since"), 1, "page_not_found"),
+            linked("since", 2, other("since"), complete=False),
+            Visit(page("since"), 3, "unchanged"),
+        ],
+        [
+            (page("since"), other("since"), "href", 2, None, None),
+            (page("since"), target("since"), "href", 0, 1, "page_not_found"),
+            (page("since"), target("since"), "href", 3, None, None),
+        ],
+    ),
+    "a revisit of what was seen in part": (
+        [
+            linked("partly", 0, target("partly"), digest="sha1:A", complete=False),
+            linked("partly", 1, other("partly"), digest="sha1:B"),
+            Visit(page("partly"), 2, "unchanged", digest="sha1:A"),
+        ],
+        [
+            (page("partly"), other("partly"), "href", 1, None, None),
+            (page("partly"), target("partly"), "href", 0, 1, "link_removed"),
+            (page("partly"), target("partly"), "href", 2, None, None),
+        ],
+    ),
+    "a revisit of the whole, cut since": (
+        [
+            linked("whole", 0, target("whole"), digest="sha1:A"),
+            linked("whole", 1, other("whole"), digest="sha1:B", complete=False),
+            Visit(page("whole"), 2, "unchanged", digest="sha1:A"),
+        ],
+        [
+            (page("whole"), other("whole"), "href", 1, 2, "link_removed"),
+            (page("whole"), target("whole"), "href", 0, None, None),
+        ],
+    ),
+    "a revisit of another URL at one instant": (
+        [
+            linked("lender", 1, target("lender"), digest="sha1:A"),
+            *(
+                Visit(
+                    f"https://borrower{number}.example/",
+                    1,
+                    "unchanged",
+                    digest="sha1:A",
+                    refers_to=page("lender"),
+                )
+                for number in range(4)
+            ),
+        ],
+        [
+            *(
+                (f"https://borrower{number}.example/", target("lender"), "href", 1, None, None)
+                for number in range(4)
+            ),
+            (page("lender"), target("lender"), "href", 1, None, None),
+        ],
+    ),
+    "relative links of borrowed content": (
+        [
+            Visit(
+                page("brand"),
+                0,
+                digest="sha1:A",
+                links=(
+                    Link("https://brand-blog.example/about", reference="/about"),
+                    Link("https://www.brand-shop.example/", reference="//www.brand-shop.example"),
+                    Link(target("brand")),
+                ),
+            ),
+            Visit(
+                "https://brand-park.example/x",
+                1,
+                "unchanged",
+                digest="sha1:A",
+                refers_to=page("brand"),
+            ),
+        ],
+        [
+            (source, found, "href", day, None, None)
+            for source, day in ((page("brand"), 0), ("https://brand-park.example/x", 1))
+            for found in (target("brand"), "https://www.brand-shop.example/")
+        ],
+    ),
+    "a relative base and canonical of borrowed content": (
+        [
+            Visit(
+                "https://based-blog.example/",
+                0,
+                digest="sha1:A",
+                links=(Link("https://based-blog.example/dir/x", reference="x"),),
+                canonical="https://based-blog.example/",
+                base_reference="/dir/",
+                canonical_reference="/",
+            ),
+            Visit(
+                "https://based-park.example/",
+                1,
+                "unchanged",
+                digest="sha1:A",
+                refers_to="https://based-blog.example/",
+            ),
+            Visit(
+                "https://based-park.example/2",
+                1,
+                "unchanged",
+                digest="sha1:A",
+                refers_to="https://based-blog.example/",
+            ),
+        ],
+        [],
+    ),
+    "a canonical that leaves the domain where it is borrowed": (
+        [
+            Visit(
+                "https://leaves-blog.example/",
+                0,
+                digest="sha1:A",
+                links=(Link(target("leaves"), "text"),),
+                canonical="https://leaves-blog.example/",
+            ),
+            Visit(
+                "https://leaves-park.example/",
+                1,
+                "unchanged",
+                digest="sha1:A",
+                refers_to="https://leaves-blog.example/",
+            ),
+            Visit("https://leaves-blog.example/", 2, "failed"),
+        ],
+        [
+            ("https://leaves-blog.example/", target("leaves"), "href", 0, None, None),
+            (
+                "https://leaves-park.example/",
+                "https://leaves-blog.example/",
+                "href",
+                1,
+                None,
+                None,
+            ),
+        ],
+    ),
+    "a refresh": (
+        [
+            Visit(
+                page("refresh"),
+                0,
+                "redirect",
+                (Link(other("refresh"), "text"),),
+                digest="sha1:A",
+                redirect=target("refresh"),
+                refreshes=True,
+            ),
+            Visit(page("refresh"), 1, "page_not_found"),
+            Visit(page("refresh"), 2, "unchanged", digest="sha1:A"),
+            Visit(
+                "https://refresh-copy.example/",
+                3,
+                "unchanged",
+                digest="sha1:A",
+                refers_to=page("refresh"),
+            ),
+        ],
+        [
+            (page("refresh"), target("refresh"), "redirect", 0, 1, "page_not_found"),
+            (page("refresh"), target("refresh"), "redirect", 2, None, None),
+            ("https://refresh-copy.example/", target("refresh"), "redirect", 3, None, None),
+        ],
+    ),
+    "a day from which on it is not to be indexed": (
+        [linked("until", 0, target("until"), unavailable_after=2.5)],
+        [(page("until"), target("until"), "href", 0, 2.5, "noindex")],
+    ),
+    "a day that a later visit moved": (
+        [
+            linked("moved", 0, target("moved"), unavailable_after=2.5),
+            linked("moved", 2, target("moved"), unavailable_after=4.5),
+            Visit(page("moved"), 5, "failed"),
+        ],
+        [(page("moved"), target("moved"), "href", 0, 4.5, "noindex")],
+    ),
+    "a day that passes between failures": (
+        [
+            linked("passes", 0, target("passes"), unavailable_after=2.5),
+            Visit(page("passes"), 2, "failed"),
+            Visit(page("passes"), 3, "failed"),
+        ],
+        [(page("passes"), target("passes"), "href", 0, 2.5, "noindex")],
+    ),
+    "a revisit after that day": (
+        [
+            linked("after", 0, target("after"), digest="sha1:A", unavailable_after=2.5),
+            Visit(page("after"), 1, "page_not_found"),
+            Visit(page("after"), 2, "unchanged", digest="sha1:A"),
+            Visit(page("after"), 3, "page_not_found"),
+            Visit(page("after"), 4, "unchanged", digest="sha1:A"),
+        ],
+        [
+            (page("after"), target("after"), "href", 0, 1, "page_not_found"),
+            (page("after"), target("after"), "href", 2, 2.5, "noindex"),
+        ],
+    ),
+    "a canonical outlives that day": (
+        [
+            Visit(
+                page("outlives"),
+                0,
+                "not_canonical",
+                canonical=target("outlives"),
+                unavailable_after=2.5,
+            ),
+            linked("outlives", 1, other("outlives"), complete=False),
+        ],
+        [
+            (page("outlives"), other("outlives"), "href", 1, 2.5, "noindex"),
+            (page("outlives"), target("outlives"), "href", 0, None, None),
+        ],
     ),
 }
 
@@ -256,6 +578,101 @@ def test_a_canonical_link_has_no_anchor(folded: Path) -> None:
     ids = {row["url"]: row["url_id"] for row in table(folded, "urls")}
     (row,) = (row for row in table(folded, "links") if row["source_id"] == ids[page("canon")])
     assert (row["element"], row["anchor"]) == ("canonical", "")
+
+
+STALE = Settings(stale_days=10)
+STALE_CASES: dict[str, Case] = {
+    "nobody came": (
+        [linked("nobody", 0, target("nobody"))],
+        [(page("nobody"), target("nobody"), "href", 0, 10, "page_dropped")],
+    ),
+    "somebody came in time": (
+        [linked("intime", 0, target("intime")), linked("intime", 25, target("intime"))],
+        [
+            (page("intime"), target("intime"), "href", 0, 10, "page_dropped"),
+            (page("intime"), target("intime"), "href", 25, None, None),
+        ],
+    ),
+    "any visit is one": (
+        [
+            linked("any", 0, target("any")),
+            Visit(page("any"), 9, "failed"),
+            linked("any", 18, complete=False),
+            Visit(page("any"), 27, "unchanged", digest="sha1:unknown"),
+        ],
+        [(page("any"), target("any"), "href", 0, None, None)],
+    ),
+    "a redirect": (
+        [
+            Visit(page("goes"), 0, "redirect", redirect="https://goes-blog.example/2"),
+            Visit("https://goes-blog.example/2", 0, "redirect", redirect=target("goes")),
+            Visit(page("goes"), 9, "redirect", redirect="https://goes-blog.example/2"),
+        ],
+        [
+            ("https://goes-blog.example/2", target("goes"), "redirect", 0, 10, "page_dropped"),
+            (page("goes"), target("goes"), "redirect", 0, 10, "link_removed"),
+        ],
+    ),
+    "unavailable before": (
+        [linked("before", 0, target("before"), unavailable_after=5.5)],
+        [(page("before"), target("before"), "href", 0, 5.5, "noindex")],
+    ),
+    "the newest visit": (
+        [linked("newest", 30, target("newest"))],
+        [(page("newest"), target("newest"), "href", 30, None, None)],
+    ),
+}
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_links_of_pages_that_nobody_visits_are_lost(tmp_path: Path, split: bool) -> None:
+    visits = [visit for visits, _ in STALE_CASES.values() for visit in visits]
+    fold(tmp_path, *([visit] for visit in visits) if split else [visits], settings=STALE)
+    assert days(tmp_path) == sorted(row for _, rows in STALE_CASES.values() for row in rows)
+
+
+def test_images_of_borrowed_content_are_those_of_the_page_visited(tmp_path: Path) -> None:
+    image = Link(
+        target("image"),
+        image=True,
+        image_source="https://image-blog.example/i.png",
+        image_reference="i.png",
+    )
+    copy = "https://image-copy.example/dir/"
+    fold(
+        tmp_path,
+        [
+            Visit(page("image"), 0, links=(image,), digest="sha1:A"),
+            Visit(copy, 1, "unchanged", digest="sha1:A", refers_to=page("image")),
+        ],
+    )
+    sources = {row["image_source"] for row in table(tmp_path, "links")}
+    assert sources == {"https://image-blog.example/i.png", "https://image-copy.example/dir/i.png"}
+
+
+def test_a_canonical_borrowed_before_is_the_same_after_a_failure(tmp_path: Path) -> None:
+    visits, rows = CASES["a canonical that leaves the domain where it is borrowed"]
+    fold(tmp_path, visits[:2], visits[2:])
+    assert days(tmp_path) == rows
+    assert pages_by_url(tmp_path)["https://leaves-park.example/"]["outcome"] == "not_canonical"
+
+
+def test_a_part_of_a_page_makes_its_state_no_worse(tmp_path: Path) -> None:
+    cut = {"complete": False}
+    visits = [
+        linked("good", 0, title="Post"),
+        *(Visit(page("good"), 1, outcome, **cut) for outcome in ("noindex", "page_not_found")),
+        Visit(page("bad"), 0, "page_not_found"),
+        linked("bad", 1, **cut),
+        Visit(page("failing"), 0, "failed"),
+        Visit(page("failing"), 1, "failed", **cut),
+        linked("failing", 2, **cut),
+    ]
+    fold(tmp_path, visits)
+    pages = pages_by_url(tmp_path)
+    assert (pages[page("good")]["outcome"], pages[page("good")]["title"]) == ("ok", "Post")
+    assert pages[page("bad")]["outcome"] == "ok"
+    assert pages[page("failing")]["failures"] == 1
 
 
 def pages_by_url(directory: Path) -> dict[str, dict[str, Any]]:

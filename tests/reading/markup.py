@@ -38,7 +38,10 @@ _END = Event()
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An ``<a>`` or ``<area>`` that leads to http or https."""
+    """An ``<a>`` or ``<area>`` that leads to http or https.
+
+    The references are the URLs as the page has them; None where its own URL makes no difference.
+    """
 
     element: str
     target: str
@@ -47,6 +50,8 @@ class Link:
     image: bool = False
     image_source: str | None = None
     alt: str | None = None
+    reference: str | None = field(default=None, compare=False)
+    image_reference: str | None = field(default=None, compare=False)
 
     @property
     def anchor(self) -> str:

@@ -31,7 +31,9 @@ _VALUED_DIRECTIVES = (
 class Visit:
     """One visit to a page, with the outcome of ``docs/data-model.md`` ("visits").
 
-    `nofollow` says that robots directives made it so of the whole page.
+    `nofollow` says that robots directives made it so of the whole page. `redirect` is where a
+    ``Location`` or, if `refreshes`, a refresh leads. A reference is a URL as the page has it, whose
+    queries are in `codec`; None where the page's own URL makes no difference.
     `file` and `offset` say which record it is, and are no part of what it says.
     """
 
@@ -46,6 +48,13 @@ class Visit:
     redirect: str | None = None
     digest: str | None = None
     refers_to: str | None = None
+    complete: bool = True
+    refreshes: bool = False
+    unavailable_after: datetime | None = None
+    base_reference: str | None = None
+    canonical_reference: str | None = None
+    refresh_reference: str | None = None
+    codec: str = "utf-8"
     file: str = field(default="", compare=False)
     offset: int = field(default=0, compare=False)
 
@@ -130,9 +139,10 @@ def _html(common: Visit, http: StatusAndHeaders, body: bytes) -> Visit:
     )
 
 
-def bare(url: str) -> str:
-    """A URL without scheme, ``www.`` and trailing slash."""
-    return re.sub(r"^https?://(www\.)?", "", url).removesuffix("/")
+def bare(url: str) -> tuple[str, str]:
+    """A URL without scheme, ``www.`` and the slash at the end of its path; and its query."""
+    path, mark, query = re.sub(r"^https?://(www\.)?", "", url).partition("?")
+    return path.removesuffix("/"), mark + query
 
 
 def _directives(metas: list[tuple[str, str]], http: StatusAndHeaders) -> set[str]:

@@ -245,7 +245,7 @@ def test_a_canonical_link_is_live_under_noindex_and_lost_by_a_redirect() -> None
 
 
 def test_a_chain_lives_while_all_its_hops_do() -> None:
-    """A to A2 (same domain) to B to C; the last hop ends on day 5."""
+    """A to A2 (same domain) to B to C; the last hop ends on day 5, B alone for its reason."""
     b, c = TARGET, "https://c.example/"
     visits = [
         _visit(0, "redirect", redirect=PAGE + "2"),
@@ -255,9 +255,9 @@ def test_a_chain_lives_while_all_its_hops_do() -> None:
     ]
     assert _told(fold(visits)) == [
         (PAGE, b, 1, None, None, 1),
-        (PAGE, c, 2, 5, "page_not_found", 2),
+        (PAGE, c, 2, 5, "link_removed", 2),
         (PAGE + "2", b, 1, None, None, 1),
-        (PAGE + "2", c, 2, 5, "page_not_found", 2),
+        (PAGE + "2", c, 2, 5, "link_removed", 2),
         (b, c, 2, 5, "page_not_found", 2),
     ]
 

@@ -14,7 +14,7 @@ from warcio.archiveiterator import ArchiveIterator
 
 from inlink.evidence.surroundings import Surroundings, surroundings
 from inlink.extract.html import parsed_page
-from tests.reading import encoding
+from tests.reading import encoding, http
 
 # The words of docs/api.md ("The proof of a link").
 PARTS = {
@@ -129,7 +129,7 @@ def pages(path: Path, every: int) -> list[str]:
             kind = record.http_headers.get_header("Content-Type") or ""
             body = record.content_stream().read()
             if kind.startswith("text/html") and body:
-                texts.append(encoding.decode(body, kind)[0])
+                texts.append(encoding.decode(body, http.media_type([kind])[1])[0])
     return texts[::every]
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from .markup import Link
 from .records import Visit, bare
-from .urls import domain_of, host_of, resolve
+from .urls import base_of, domain_of, host_of, resolve
 
 FAILURES_THAT_COUNT = 2
 LONGEST_CHAIN = 10
@@ -312,9 +312,7 @@ def content_at(visit: Visit, url: str, at: datetime) -> Visit:
 
 
 def _borrowed(visit: Visit, url: str) -> Visit:
-    base = url
-    if visit.base_reference is not None:
-        base = resolve(visit.base_reference, url) or url
+    base = base_of(visit.base_reference, url)
 
     def here(reference: str | None, there: str | None) -> str | None:
         return there if reference is None else resolve(reference, base, visit.codec)

@@ -1,8 +1,9 @@
 """URLs by the WHATWG URL Standard (https://url.spec.whatwg.org/), for http and https alone.
 
-In: a reference as a page writes it, and the URL it is relative to. Out: the canonical URL (fragment
-dropped), or None where the reference is invalid or leads elsewhere than to http and https. The
-functions follow the states of the standard's basic URL parser, whose names they bear.
+In: a reference as a page writes it, and the URL it is relative to. Out: the canonical URL (without
+fragment, percent-encodings as RFC 3986 6.2.2 normalises them), or None where the reference is
+invalid or leads elsewhere than to http and https. The functions follow the states of the standard's
+basic URL parser, whose names they bear.
 """
 
 import ipaddress
@@ -12,6 +13,8 @@ from typing import NamedTuple
 
 import idna
 import tldextract
+
+from .encoding import encode
 
 LONGEST_URL = 8192
 PORTS = {"http": "80", "https": "443"}
@@ -51,9 +54,46 @@ class Url(NamedTuple):
 def resolve(reference: str, base: str | None = None, encoding: str = "utf-8") -> str | None:
     """The canonical URL of `reference` on a page at `base` that is written in `encoding`."""
     parsed = _basic_url_parser(reference, parse(base) if base else None, encoding)
-    if parsed is None or len(str(parsed)) > LONGEST_URL:
+    if parsed is None:
         return None
-    return str(parsed)
+    url = str(
+        parsed._replace(path=_normal(parsed.path), query=parsed.query and _normal(parsed.query))
+    )
+    return url if len(url) <= LONGEST_URL else None
+
+
+def standard(reference: str, base: str | None = None) -> str | None:
+    """The same as the URL Standard has it, percent-encodings as they are."""
+    parsed = _basic_url_parser(reference, parse(base) if base else None, "utf-8")
+    return str(parsed) if parsed else None
+
+
+def base_of(reference: str | None, url: str) -> str | None:
+    """What the references of a page at `url` are relative to, if its ``base`` has a reference.
+
+    None is a base that is no URL of http or https. One of ``data`` or ``javascript``, or an invalid
+    one, does not count (HTML, "set the frozen base URL").
+    """
+    if reference is None:
+        return url
+    base = resolve(reference, url)
+    if base:
+        return base
+    other = re.match(rf"[{_C0_OR_SPACE}]*([A-Za-z][A-Za-z0-9+.\-]*):(.*)", reference, re.DOTALL)
+    if other is None or other[1].lower() in ("http", "https", "data", "javascript"):
+        return url
+    needs_host = other[1].lower() in ("ftp", "ws", "wss")
+    return url if needs_host and not other[2].strip("/\\" + _C0_OR_SPACE) else None
+
+
+def _normal(text: str) -> str:
+    """Percent-encodings in upper case; those of unreserved characters decoded."""
+
+    def normal(match: re.Match[str]) -> str:
+        char = chr(int(match[1], 16))
+        return char if re.match(r"[A-Za-z0-9._~-]", char) else match[0].upper()
+
+    return re.sub(r"%([0-9A-Fa-f]{2})", normal, text)
 
 
 @cache
@@ -209,7 +249,7 @@ def _percent_encode(text: str, encode_set: frozenset[str], encoding: str = "utf-
 def _encode(char: str, encoding: str) -> bytes:
     """`char` in the encoding of the page; a numeric reference where that has no such character."""
     try:
-        return char.encode(encoding)
+        return encode(char, encoding)
     except UnicodeEncodeError:
         return "\ufffd".encode() if encoding == "utf-8" else f"%26%23{ord(char)}%3B".encode()
 

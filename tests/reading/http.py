@@ -8,7 +8,7 @@ import re
 import zlib
 from dataclasses import dataclass
 
-import brotli
+import brotli  # type: ignore[import-untyped]
 import zstandard
 
 _STATUS_LINE = re.compile(r"HTTP(?:/[0-9.]+)?(?:[ \t]+([0-9]+))?(?![0-9.])", re.IGNORECASE)
@@ -75,7 +75,8 @@ def _codings(answer: Answer, name: str) -> list[str]:
 
 
 def _chunks(body: bytes) -> tuple[bytes, bool]:
-    out, at = [], 0
+    out: list[bytes] = []
+    at = 0
     while True:
         size = re.compile(rb"[ \t]*([0-9a-fA-F]+)[ \t]*(?:;[^\r\n]*)?\r?\n").match(body, at)
         if not size:

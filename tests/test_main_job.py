@@ -239,14 +239,14 @@ def _same_history(links: list[dict[str, Any]], history: History) -> None:
 
 
 def _same_pages(data: Path, history: History) -> None:
-    """Title, address and last visit of every page that was ever visited."""
-    names, columns = _urls(data), ("visited_at", "title", "ip", "failures")
+    """State, title, address and last visit of every page that was ever visited."""
+    names, columns = _urls(data), ("visited_at", "outcome", "title", "ip", "failures")
     got = [
         (names[page["url_id"]], *(page[column] for column in columns))
         for page in pq.read_table(tables_of(data) / "pages.parquet").to_pylist()
     ]
     said = [
-        (url, page.last_visited, page.title, page.ip, page.failures)
+        (url, page.last_visited, page.outcome, page.title, page.ip, page.failures)
         for url, page in history.pages.items()
     ]
     _same(got, said)

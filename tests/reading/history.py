@@ -65,7 +65,10 @@ class Stretch:
 
 @dataclass(slots=True)
 class State:
-    """What is known of a page after its visits so far."""
+    """What is known of a page after its visits so far.
+
+    The outcome is that of the last visit that says what the page is; if none does, of the last.
+    """
 
     last_visited: datetime
     outcome: str = ""
@@ -147,6 +150,7 @@ class _Page:
         self._stale = timedelta(days=stale_days) if stale_days else None
         self._contents: list[Visit] = []
         """What the page had, in order: its answers, and those that revisits said it had."""
+        self._last_outcome = ""
         self._unavailable: datetime | None = None
         self._canonicals: set[Key] = set()
         """The canonicals that were shown since the last complete visit, that one included."""
@@ -158,6 +162,7 @@ class _Page:
                 self._expire(visit.at)
             self._visit(visit)
         self._expire(newest)
+        self.state.outcome = self.state.outcome or self._last_outcome
 
     def _expire(self, now: datetime) -> None:
         """What the calendar says since the last visit, in the order of time."""
@@ -178,6 +183,7 @@ class _Page:
 
     def _visit(self, visit: Visit) -> None:
         self.state.last_visited = visit.at
+        self._last_outcome = visit.outcome
         self.state.ip = visit.ip or self.state.ip
         if visit.complete:
             self.state.failures = self.state.failures + 1 if visit.outcome == "failed" else 0
@@ -189,6 +195,7 @@ class _Page:
         if seen is None:
             return
         seen = content_at(seen, self.url, visit.at)
+        self._last_outcome = seen.outcome
         if _has_content(seen) and not self._as_before(visit):
             self._contents.append(replace(seen, complete=seen.complete and visit.complete))
         self._title(seen)
@@ -199,8 +206,8 @@ class _Page:
                 self._unavailable = seen.unavailable_after
         else:
             self._add(found)
-            if seen.outcome == "ok" or not self.state.outcome:
-                self.state.outcome = seen.outcome
+            if seen.outcome == "ok":
+                self.state.outcome = "ok"
 
     def _title(self, seen: Visit) -> None:
         """A page that was cut may have lost its title."""

@@ -114,9 +114,10 @@ def _visit(record: Record) -> Visit | None:
         digest = common.digest if record.kind == "revisit" else None
         refers_to = resolve(original, common.url) or common.url
         return replace(common, outcome="unchanged", refers_to=refers_to, digest=digest)
-    truncated = record.kind == "response" and "warc-truncated" in record.headers
-    complete = record.whole and answer.complete and not truncated and answer.status != 206
-    return _answer(replace(common, complete=complete), answer)
+    if record.kind == "revisit":  # its block leaves the body out, whatever length its header has
+        return _answer(common, answer)
+    cut = "warc-truncated" in record.headers or answer.status == 206
+    return _answer(replace(common, complete=record.whole and answer.complete and not cut), answer)
 
 
 def _answer(common: Visit, answer: Answer) -> Visit:

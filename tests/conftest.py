@@ -1,6 +1,7 @@
 """What every test may use."""
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -49,6 +50,18 @@ def shared() -> Path:
     if os.environ.get("CI"):
         pytest.fail(f"under CI the test data has to be at {SHARED}")
     pytest.skip("the test data (../shared/data) is not beside this checkout")
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    """Chromium's program; under CI it has to be there."""
+    names = ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome")
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    if os.environ.get("CI"):
+        pytest.fail(f"under CI there has to be one of {', '.join(names)}")
+    pytest.skip("there is no Chromium (Debian: apt-get install chromium)")
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,7 @@ and, for the commands that it leaves out, those of docs/api.md. That the server 
 description is held by test_api_schemathesis.py.
 """
 
-import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -494,18 +492,6 @@ def test_the_page_loads_nothing_from_elsewhere(server: Server) -> None:
             assert server.client.get(address).status_code == 200
     css = server.client.get("/docs/swagger-ui.css").text
     assert not re.findall(r"""url\((?!["']?data:)""", css)
-
-
-@pytest.fixture(scope="module")
-def browser() -> str:
-    """Chromium's program; under CI it has to be there."""
-    names = ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome")
-    for name in names:
-        if found := shutil.which(name):
-            return found
-    if os.environ.get("CI"):
-        pytest.fail(f"under CI there has to be one of {', '.join(names)}")
-    pytest.skip("there is no Chromium (Debian: apt-get install chromium)")
 
 
 def test_a_browser_shows_every_operation(

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inlink.extract.encoding import is_utf8, page_encoding, page_text
+from tests.crawl_files import Observed
 
 
 def _vectors(shared: Path) -> list[tuple[bytes, str]]:
@@ -56,6 +57,11 @@ def test_html5lib_vectors(shared: Path) -> None:
         (b"\xc4\xe3\x95\x32\x82\x36", "text/html; charset=gb2312", "gbk", "你\U00020000"),
         (b'<meta charset="x-user-defined">\xe9', None, "windows-1252", None),
         (b'<meta charset="utf-16">caf\xc3\xa9', None, "utf-8", None),
+        (b"<?xml version='1.0' encoding='koi8-r'?>\xd1", None, "koi8-r", None),
+        (b"<?xml encoding='koi8-r'?><meta charset=gbk>\xd1\xd1", None, "gbk", None),
+        (b"<?xml encoding='koi8-r'?>" + b" " * 2000 + b"<meta charset=gbk>", None, "koi8-r", None),
+        (b" " * 2000 + b'<meta charset=iso-2022-jp>\x1b$B$"', None, "iso-2022-jp", None),
+        (b"\x1b[31m", None, "utf-8", "\x1b[31m"),
     ],
 )
 def test_a_browsers_order(
@@ -87,3 +93,21 @@ def test_utf8_is_what_python_decodes(data: bytes) -> None:
         assert not is_utf8(data)
     else:
         assert is_utf8(data)
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "target", "anchor"),
+    [
+        ("f1-shift-jis-query", "", "http://t.example/?q=%93%FA%96{%95\\", "x"),
+        ("f3-gbk-query", "", "http://t.example/?w=%80&z=%26%2354620%3B", "x"),
+        ("f5-euc-jp-row13", "①\uff5e㈱", "http://t.example/", "①"),
+        ("f7-xml-declaration", "Я", "http://t.example/x", "t"),
+    ],
+)
+def test_pages_that_went_wrong(
+    shared: Path, tmp_path: Path, name: str, title: str, target: str, anchor: str
+) -> None:
+    """Their README has what is right: what Chromium shows."""
+    seen = Observed(shared.parent / "cases" / f"{name}.warc", tmp_path)
+    assert seen.visit["title"] == title
+    assert seen.links_of(seen.visit) == [("a", target, anchor)]

@@ -123,6 +123,8 @@ def _ascii_compatible(label: bytes) -> str | None:
 
 
 def _first_meta(data: bytes) -> str | None:
+    if b"charset" not in data.lower():
+        return None  # most pages that name no encoding: no need to look at their tags
     position = 0
     while (position := data.find(b"<", position)) >= 0:
         if data.startswith(b"<!--", position):

@@ -20,6 +20,8 @@ Fields = tuple[tuple[str, str], ...]
 Reader = WarcReader | io.BytesIO
 
 _STATUS_LINE = re.compile(rb"\s*(?:HTTP/\d+(?:\.\d+)?|ICY)\s+(\d{3})(?!\d)[^\n]*(?:\n|\Z)", re.I)
+_LOCATION = re.compile(rb"^location[ \t]*:[^\n]*", re.I | re.M)
+_NO_ASCII = re.compile(rb"[\x80-\xff]")
 _HEADER_END = re.compile(rb"\n\r*\n")
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
 _STEP = 1 << 16
@@ -60,11 +62,21 @@ def _fields(head: bytes) -> Fields:
 
 
 def _text(head: bytes) -> str:
-    """Header text: UTF-8 where it is, else ISO 8859-1 as of old."""
+    """Header text: UTF-8 where it is, else ISO 8859-1 as of old.
+
+    A Location keeps its bytes, whatever they mean: those beyond ASCII are percent-encoded, as by
+    Chromium.
+    """
+    if not head.isascii():
+        head = _LOCATION.sub(_percent_encoded, head)
     try:
         return head.decode()
     except UnicodeDecodeError:
         return head.decode("latin-1")
+
+
+def _percent_encoded(line: re.Match[bytes]) -> bytes:
+    return _NO_ASCII.sub(lambda byte: b"%%%02X" % ord(byte[0]), line[0])
 
 
 def field(fields: Fields, name: str) -> str | None:

@@ -96,6 +96,7 @@ XML = b'<?xml version="1.0" encoding="windows-1251"?>'
 LINK = """<a href='
  http://t.example/é日?a=日
 本&amp;b=é€Ж한ก\xa5&#39;"<\\^`{|}&c=ﾐ\uf7e9 x#日?é \t'>"""
+XHTML = b"<html xmlns='http://www.w3.org/1999/xhtml'><head>%s</head></html>"
 LETTER = b"<title>\xdf</title>"
 PAGES = [
     ("text/html", page)
@@ -129,6 +130,9 @@ PAGES = [
         b"<meta http-equiv=Content-Type content='a; charset=windows-1251'>" + LETTER,
     )
 ] + [
+    ("application/xhtml+xml", XML + XHTML % b"<title>\xdf</title>"),
+    ("Application/xhtml+xml", XML + XHTML % b"<meta charset='utf-8'/><title>\xdf</title>"),
+    ("application/xhtml+xml; a=b", XHTML % b"<meta charset='koi8-r'/><title>\xd0\x96</title>"),
     ("text/html; charset=windows-1253", XML + LETTER),
     ("text/html; charset=iso-2022-kr", b"<title>x</title>"),
     ("text/html; charset=ISO-2022-JP", b"<title>\x1b$B$\"\x1b(B</title>"),

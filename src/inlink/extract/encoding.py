@@ -32,6 +32,7 @@ _UTF16_DECLARATIONS = tuple(("<?x".encode(name), name) for name in ("utf-16le", 
 _ESCAPE = b"\x1b"
 """All other bytes of a page in ISO-2022-JP are ASCII, so it is valid UTF-8, too."""
 _CHARSET_PARAMETER = re.compile(r";\s*charset\s*=\s*(?:\"([^\"]*)\"?|([^\s;\"]+))", re.I)
+_XHTML = re.compile(r"\s*application/xhtml\+xml\b", re.I)
 _SPACE = b"\t\n\x0c\r "
 _META = re.compile(rb"<meta[\t\n\x0c\r /]", re.I)
 _TAG = re.compile(rb"</?[a-zA-Z]")
@@ -89,7 +90,8 @@ def page_encoding(body: bytes, content_type: str | None) -> tuple[str | None, in
         encoding = _named(match[1] or match[2] or "")
         if encoding:
             return encoding, 0
-    return prescan(body[:_PRESCAN_BYTES]), 0
+    is_xml = bool(content_type and _XHTML.match(content_type))
+    return prescan(body[:_PRESCAN_BYTES], is_xml=is_xml), 0
 
 
 def _named(label: str) -> str | None:
@@ -97,15 +99,16 @@ def _named(label: str) -> str | None:
     return found.name if found else None
 
 
-def prescan(data: bytes) -> str | None:
+def prescan(data: bytes, *, is_xml: bool = False) -> str | None:
     """The encoding that the beginning of a page names in a ``meta`` or an XML declaration.
 
-    https://html.spec.whatwg.org/#prescan-a-byte-stream-to-determine-its-encoding
+    https://html.spec.whatwg.org/#prescan-a-byte-stream-to-determine-its-encoding. In XML, a
+    ``meta`` names none (https://www.w3.org/TR/xml/#charencoding).
     """
     for declaration, name in _UTF16_DECLARATIONS:
         if data.startswith(declaration):
             return name
-    return _first_meta(data) or _xml_encoding(data)
+    return (None if is_xml else _first_meta(data)) or _xml_encoding(data)
 
 
 def _xml_encoding(data: bytes) -> str | None:

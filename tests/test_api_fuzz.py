@@ -52,7 +52,9 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, s
     ledger = Ledger(engine)
     rules = Settings(drop_parameters=("utm_*",))
     limits, checks = RateLimits(engine), Checks(layout, rules)
-    resources = Resources(Cursors(layout.secret()), Exports(engine), rules, layout, limits, checks)
+    resources = Resources(
+        Cursors(layout.secret()), keys, Exports(engine), rules, layout, limits, checks
+    )
     yield Service(generations, KeyCache(keys), limits, ledger, resources), key
     ledger.close()
     generations.close()

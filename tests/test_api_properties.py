@@ -174,7 +174,9 @@ def asked(data: Path) -> Iterator[Asked]:
     # The key has an export under way: so every further one is answered alike.
     exports.submit(keys.all()[0].id, "shop.example", "host", 0)
     limits, checks = RateLimits(engine), Checks(layout, Settings())
-    resources = Resources(Cursors(layout.secret()), exports, Settings(), layout, limits, checks)
+    resources = Resources(
+        Cursors(layout.secret()), keys, exports, Settings(), layout, limits, checks
+    )
     yield Asked(Service(generations, KeyCache(keys), limits, ledger, resources), key)
     ledger.close()
     generations.close()

@@ -71,6 +71,15 @@ def test_a_balance_is_spent_to_the_last_answer_that_it_covers(server: Server) ->
         assert (row["requests"], row["units"]) == (granted, granted * COMMANDS[row["command"]])
 
 
+def test_the_balance_shown_is_that_after_the_last_answer(server: Server) -> None:
+    with stored_keys(server.data) as keys:
+        key = keys.create("reader", units=1000)
+    for asked in range(1, 6):
+        assert server.get("get-metrics", target="shop.example", apikey=key).status_code == 200
+        shown = server.get("get-subscription-info", apikey=key).json()["subscription_info"]
+        assert shown["units_left"] == 1000 - asked * COMMANDS["get-metrics"]
+
+
 def test_a_rate_holds_over_all_workers(server: Server) -> None:
     with stored_keys(server.data) as keys:
         key = keys.create("hasty", rate=1 / 3600, burst=5)

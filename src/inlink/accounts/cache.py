@@ -3,7 +3,7 @@
 A key that was found is remembered for a second, so a key that is disabled or deleted stops working
 within that time; one that is in use is looked up again meanwhile, in a thread, so that no request
 waits for it. Keys that are not found are not remembered: a new key works at once, and guesses take
-no memory. The units left that it tells are as old; only the ledger decides whether they suffice.
+no memory. The units left that it has are as old: `Keys.units_left` and the ledger know better.
 """
 
 import time

@@ -38,6 +38,7 @@ class Key(msgspec.Struct, frozen=True):
     units_limit: int | None
     """All units ever given to it since it was last limited; None: unlimited."""
     units_left: int | None
+    """What it might spend when it was looked up; `Keys.units_left` knows what it may now."""
     rate_limit: float | None
     """Requests a second; None: unlimited."""
     rate_burst: int | None
@@ -103,6 +104,12 @@ class Keys:
     def find(self, hashed: str) -> Key | None:
         """The key whose ``key_hash`` is *hashed*; None if there is none."""
         return self._one(KEYS.c.key_hash == hashed)
+
+    def units_left(self, key_id: int) -> int | None:
+        """What a key may spend at this moment; None: unlimited. A key that is deleted has 0."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(KEYS.c.units_left).where(KEYS.c.id == key_id)).first()
+        return 0 if row is None else row[0]
 
     def set_enabled(self, id_or_name: str, enabled: bool) -> None:
         """Enable or disable a key.

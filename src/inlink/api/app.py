@@ -70,15 +70,16 @@ def create_app(layout: Layout) -> Litestar:
     generations = Generations(layout)
     ledger = Ledger(engine)
     turns = Turns(ledger)
-    keys = KeyCache(Keys(engine))
+    keys = Keys(engine)
+    remembered = KeyCache(keys)
     limits = RateLimits(engine)
     checks = Checks(layout, set_up)
     service = Service(
         generations,
-        keys,
+        remembered,
         limits,
         ledger,
-        Resources(Cursors(layout.secret()), Exports(engine), set_up, layout, limits, checks),
+        Resources(Cursors(layout.secret()), keys, Exports(engine), set_up, layout, limits, checks),
     )
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="answer")
     bulk = ThreadPoolExecutor(BULK_THREADS, thread_name_prefix="bulk")
@@ -98,7 +99,7 @@ def create_app(layout: Layout) -> Litestar:
             fetching.shutdown()
             pool.shutdown()
             bulk.shutdown()
-            keys.close()
+            remembered.close()
             ledger.close()
             generations.close()
             engine.dispose()

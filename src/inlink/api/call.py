@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 
 from inlink.accounts.exports import Exports
-from inlink.accounts.keys import Key
+from inlink.accounts.keys import Key, Keys
 from inlink.accounts.limits import RateLimits
 from inlink.api.checks import Checks
 from inlink.api.cursor import Cursors
@@ -27,6 +27,7 @@ class Resources:
     """What all requests of a server process share."""
 
     cursors: Cursors
+    keys: Keys
     exports: Exports
     settings: Settings
     layout: Layout

@@ -152,7 +152,8 @@ def verify(call: ProofCall) -> Check:
     if not call.key.may_verify:
         raise ApiError(403, "This API key may not ask for live checks.")
     link = _known(call)
-    if call.key.units_left is not None and call.key.units_left < call.price:
+    left = call.resources.keys.units_left(call.key.id)
+    if left is not None and left < call.price:
         raise ApiError(402, f"This answer costs {call.price:,} units, more than are left.")
     _wait_for_turn(call, f"verify key {call.key.id}", KEY_PACE, KEY_BURST)
     _wait_for_turn(call, f"verify host {urlsplit(link.url_from).hostname}", HOST_PACE, 1)

@@ -48,6 +48,7 @@ def download_all_backlinks_status(call: AccountCall[ExportStatusRequest]) -> Tas
 def get_subscription_info(call: AccountCall[SubscriptionRequest]) -> SubscriptionAnswer:
     """The dates and units of the key. Keys that are not active are refused before."""
     key = call.key
+    left = call.resources.keys.units_left(key.id)
     expires = f"{key.expires_on or NEVER} 23:59:59"
     return SubscriptionAnswer(
         Subscription(
@@ -56,6 +57,6 @@ def get_subscription_info(call: AccountCall[SubscriptionRequest]) -> Subscriptio
             expiraton_date=expires,
             expiration_date=expires,
             units_limit=UNLIMITED if key.units_limit is None else key.units_limit,
-            units_left=UNLIMITED if key.units_left is None else key.units_left,
+            units_left=UNLIMITED if left is None else left,
         )
     )

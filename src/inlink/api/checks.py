@@ -1,10 +1,12 @@
 """Live checks for a server: each in a process of its own, few at once, and none for too long.
 
 In: the URLs of a backlink. Out: what `inlink.evidence.check` found. A crawler lives in a process of
-its own; one that takes too long is ended.
+its own; one that takes too long is ended. The time counts from when the process has started, which
+takes a second on an idle machine, and many on a busy one.
 """
 
 import contextlib
+import select
 import subprocess
 import sys
 import threading
@@ -20,7 +22,8 @@ from inlink.store.settings import Settings
 AT_ONCE = 4
 """Checks under way in one server process."""
 
-_SLACK = 10.0  # seconds, to start and end processes
+_SLACK = 10.0  # seconds, for all but the waiting for the host
+_START = 60  # seconds
 _PROGRAM = "from inlink.evidence.check import main; main()"
 
 
@@ -60,13 +63,14 @@ class Checks:
 
     def _answer(self, question: Question) -> Check:
         with self._process() as process:
+            _wait_for_start(process)
             try:
                 answer, said = process.communicate(msgspec.json.encode(question), self.longest)
             except subprocess.TimeoutExpired:
                 raise CheckTimeoutError from None
         if process.returncode != 0:
             raise CheckFailedError(said.decode(errors="replace").strip())
-        return msgspec.json.decode(answer, type=Check)
+        return msgspec.json.decode(answer, type=Check)  # begins with a line end
 
     def close(self) -> None:
         """End the checks under way."""
@@ -96,3 +100,12 @@ class Checks:
             finally:
                 process.kill()
                 self._running.discard(process)
+
+
+def _wait_for_start(process: "subprocess.Popen[bytes]") -> None:
+    """Return once *process* has written something, or ended."""
+    assert process.stdout
+    poll = select.poll()
+    poll.register(process.stdout, select.POLLIN)
+    if not poll.poll(1000 * _START):
+        raise CheckFailedError(f"its process did not start within {_START} seconds")

@@ -4,7 +4,8 @@ In: the URLs of a page and of a link. Out: whether the link is there. The page g
 other: the crawler writes WARC, the extractor reads it.
 
 As a program (``main``), the question is read from stdin and answered on stdout, as JSON, so that a
-server can have checks made by processes that it can end. One whose server died ends by itself.
+server can have checks made by processes that it can end. A line end comes before the answer, as
+soon as the program has started. One whose server died ends by itself.
 """
 
 import signal
@@ -90,6 +91,8 @@ def _told(page: str, target: str, capture: Capture, finding: Finding) -> Check:
 
 def main() -> None:
     """Answer the question on stdin."""
+    sys.stdout.buffer.write(b"\n")
+    sys.stdout.buffer.flush()
     question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
     signal.alarm(question.seconds)
     settings = store_settings.load(Path(question.data))

@@ -21,13 +21,19 @@ import trustme
 
 @dataclass(frozen=True)
 class Request:
-    """One line of the log; times are those of the server's clock, seconds."""
+    """One line of the log; times are those of the server's clock, seconds.
+
+    They err on one side only, however late this process is: from the end of one request to the
+    begin of the next is never less than the client waited.
+    """
 
     url: str
     method: str
     headers: dict[str, str]
     begin: float
+    """When it was read, after the client sent it."""
     end: float
+    """When the last of the answer was about to be written, before the client can have it."""
 
     @property
     def host(self) -> str:
@@ -45,6 +51,20 @@ Answer = Callable[[StreamWriter], Coroutine[Any, Any, None]]
 
 Web = Callable[[str, dict[str, str]], Answer | None]
 """What is done with a request for a URL with such header fields; None: 404."""
+
+
+class _TimedWriter(StreamWriter):
+    """Writes to the connection of *writer*, and knows when it last began to."""
+
+    def __init__(self, writer: StreamWriter, reader: StreamReader) -> None:
+        transport = writer.transport
+        protocol = transport.get_protocol()
+        super().__init__(transport, protocol, reader, asyncio.get_running_loop())
+        self.written_at = time.time()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written_at = time.time()
+        super().write(data)
 
 
 class Server:
@@ -74,10 +94,12 @@ class Server:
         if target.startswith("/"):  # asked directly
             target = f"http://{headers['host']}{target}"
         begin = time.time()
+        timed = _TimedWriter(writer, reader)
         try:
-            await _until_gone(reader, (self.web(target, headers) or _nothing)(writer))
+            await _until_gone(reader, (self.web(target, headers) or _nothing)(timed))
         finally:
-            self.log.append(Request(target, method, headers, begin, time.time()))
+            timed.close()
+            self.log.append(Request(target, method, headers, begin, timed.written_at))
 
     def _context(self, host: str) -> ssl.SSLContext:
         if host not in self._contexts:

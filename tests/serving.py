@@ -23,6 +23,7 @@ from inlink.store.layout import Layout, write_atomically
 from inlink.store.settings import Settings, load
 from inlink.urls.canonical import text_id
 from inlink.urls.describe import describe
+from tests.patience import PATIENCE
 
 INLINK = Path(sys.executable).with_name("inlink")
 PREFIX = "/backlinks/v1.0"
@@ -200,7 +201,7 @@ class Server:
 
     def raw(self, query: str, command: str = "get-metrics") -> tuple[int, bytes]:
         """GET with a query string that is sent exactly as it is; KEY in it is the key."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         with contextlib.closing(connection):
             path = f"{PREFIX}/{command}?{query.replace('KEY', self.key)}"
             connection._validate_path = lambda _path: None  # type: ignore[attr-defined]
@@ -226,8 +227,8 @@ def serving(data: Path, *options: str) -> Iterator[Server]:
             line = process.stdout.readline()
             assert line.startswith("Serving at http://127.0.0.1:"), log.read_text()
             port = int(line.rsplit(":", 1)[1].split("/")[0])
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
                 yield Server(process, data, port, key, client, log)
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(60)
+            process.wait(PATIENCE)

@@ -22,6 +22,7 @@ from inlink.accounts.ledger import Ledger
 from inlink.accounts.limits import RateLimits
 from inlink.cli import main
 from tests import databases
+from tests.patience import PATIENCE
 from tests.serving import INLINK
 
 location = databases.location
@@ -148,7 +149,7 @@ def open_from_many_processes(location: Path | str) -> set[str]:
     for process in processes:
         assert process.stdin is not None
         process.stdin.close()
-    assert [process.wait(60) for process in processes] == [0] * len(names)
+    assert [process.wait(PATIENCE) for process in processes] == [0] * len(names)
     return names
 
 

@@ -16,6 +16,7 @@ import httpx
 import pytest
 import requests
 
+from tests.patience import PATIENCE
 from tests.serving import Row, Server, make_current, serving, write_generation
 
 SHOP = "https://shop.example/caf%C3%A9?a=b+c"
@@ -52,7 +53,7 @@ def test_requests(server: Server) -> None:
     while True:
         url = f"{base}/get-raw-backlinks?apiKey={server.key}&target=shop.example&mode=domain"
         url += f"&limit=2&output=json&next={next_page}"
-        answer = requests.get(url, timeout=30).json()
+        answer = requests.get(url, timeout=PATIENCE).json()
         found += sources(answer)
         if "next" not in answer:
             break
@@ -71,19 +72,19 @@ def test_requests(server: Server) -> None:
         "spsrequestid": "sps-client-1",
         "offset": 0,
     }
-    answer = requests.get(f"{base}/get-backlinks", params=parameters, timeout=30).json()
+    answer = requests.get(f"{base}/get-backlinks", params=parameters, timeout=PATIENCE).json()
     assert sources(answer) == [POST, ALPHA]
 
     # a batch: apikey in the query, JSON in the body, without a content type
     answer = requests.post(
         f"{base}/get-metrics?apikey={server.key}&output=json",
         data=json.dumps({"target": ["shop.example", SHOP], "mode": "domain"}),
-        timeout=30,
+        timeout=PATIENCE,
     ).json()
     assert [row["target"] for row in answer["metrics"]] == ["shop.example", SHOP]
     assert [row["backlinks"] for row in answer["metrics"]] == [3, 3]
 
-    refused = requests.get(f"{base}/get-metrics?target=shop.example", timeout=30)
+    refused = requests.get(f"{base}/get-metrics?target=shop.example", timeout=PATIENCE)
     assert refused.status_code == 401
     assert refused.json()["error"]["code"] == 401
 
@@ -187,7 +188,7 @@ def test_node(server: Server) -> None:
         [node(), "--input-type=module", "-e", NODE, "--", base, server.key, SHOP],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr

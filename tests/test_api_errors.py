@@ -22,6 +22,7 @@ from inlink.accounts.database import connect
 from inlink.accounts.keys import Key
 from inlink.accounts.usage import usage
 from inlink.store.layout import Layout
+from tests.patience import PATIENCE
 from tests.serving import PREFIX, Row, Server, make_current, serving, stored_keys, write_generation
 from tests.test_api_openapi import COMMANDS, NONE, PATHS, ROWS, SUCCESSOR
 
@@ -248,7 +249,7 @@ def test_a_body_in_chunks_may_be_as_long(server: Server) -> None:
     "host", ["x:y", "x:99999999", "x:1:2", "a b", "///", "", pytest.param("[::1", id="open"), "ü"]
 )
 def test_a_header_host_that_is_none_is_no_fault_of_the_server(server: Server, host: str) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
     query = f"apikey={server.key}&task_id=x"
     headers = {"Host": host.encode("latin-1")}
     connection.request("GET", f"{PREFIX}/{EXPORTS}-status?{query}", headers=headers)
@@ -325,7 +326,7 @@ def test_a_key_is_disabled_enabled_and_deleted_while_the_server_runs(server: Ser
 
 def soon(server: Server, asked: dict[str, str], status: int) -> httpx.Response:
     """The first answer with that status, which has to come within some seconds."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while (answer := server.get("get-metrics", **asked)).status_code != status:
         assert time.monotonic() < deadline, answer.text
         time.sleep(0.05)
@@ -420,7 +421,7 @@ def test_before_the_first_build_the_system_is_busy(tmp_path: Path) -> None:
         check(server.get("get-metrics"), 400, "Parameter target is missing.")
         assert not used(server, "test").keys() - {f"{EXPORTS}-status", "get-subscription-info"}
         write_rows(tmp_path)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while (answer := server.get("get-metrics", target="small.example")).status_code == 503:
             assert time.monotonic() < deadline
             time.sleep(0.05)

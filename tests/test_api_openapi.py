@@ -17,6 +17,7 @@ import pytest
 import schemathesis
 
 from inlink.api.openapi import document
+from tests.patience import PATIENCE
 from tests.serving import PREFIX, Row, Server, make_current, serving, write_generation
 from tests.test_docs import section, table_rows
 
@@ -511,7 +512,9 @@ def test_a_browser_shows_every_operation(
         "--dump-dom",
         f"{server.client.base_url}/docs",
     ]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    shown = subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE, check=True
+    ).stdout
     # the page writes zero-width spaces into paths, so that they can be broken
     paths = [path.replace("\u200b", "") for path in re.findall(r'data-path="([^"]*)"', shown)]
     operations = [

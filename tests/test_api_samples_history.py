@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from inlink.store.layout import Layout
+from tests.patience import PATIENCE, wait_until
 from tests.serving import Row, Server, make_current, serving, write_generation
 
 WWW = "https://www.seopowersuite.com/"
@@ -122,10 +123,7 @@ def index(
     number = len(Layout(server.data).generation_numbers()) + 1
     write_generation(server.data, number, rows, ranks, domain_ranks)
     make_current(server.data, number)
-    deadline = time.monotonic() + 60
-    while f"Serving generation {number}\n" not in server.log.read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: f"Serving generation {number}\n" in server.log.read_text())
 
 
 def same(answered: bytes, expected: Any) -> bool:
@@ -301,7 +299,7 @@ def test_download_all_backlinks(server: Server) -> None:
 
 
 def finished(server: Server, task: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while True:
         query = f"task_id={task}&output=json"
         answer: dict[str, Any] = json.loads(get(server, "download-all-backlinks-status", query))

@@ -13,6 +13,7 @@ import pytest
 
 from inlink.store.layout import Layout, locked
 from tests.observations import write_batch
+from tests.patience import PATIENCE
 from tests.test_build_fold import made_visits
 
 KILLS = 12
@@ -24,7 +25,7 @@ def command(directory: Path, *arguments: str) -> list[str]:
 
 def run(directory: Path, *arguments: str) -> str:
     done = subprocess.run(
-        command(directory, *arguments), check=True, capture_output=True, text=True, timeout=300
+        command(directory, *arguments), check=True, capture_output=True, text=True, timeout=PATIENCE
     )
     return done.stdout
 
@@ -78,7 +79,7 @@ def test_an_interrupted_build_leaves_the_old_generation_serving(tmp_path: Path) 
         assert process.stderr is not None
         process.stderr.readline()  # the first step is done
         os.kill(process.pid, signal.SIGINT)
-        assert process.wait(timeout=60) != 0
+        assert process.wait(timeout=PATIENCE) != 0
     status = json.loads(run(tmp_path, "status", "--json"))
     assert [generation["number"] for generation in status["generations"]] == [1]
     assert status["building"]["number"] == 2

@@ -21,13 +21,14 @@ from urllib.parse import urlsplit
 import pyarrow.parquet as pq
 import pytest
 
+from tests.patience import PATIENCE
+
 from .reading import made_crawl
 from .serving import serving
 from .test_main_job import KINDS, MODES, MOST, Site, build_crawls, read_and_build, tables_of
 
 SEED = 20261124
 MADE = 4
-EXPORT_SECONDS = 60
 FILTERS = {
     "link_type": ("href", "redirect"),
     "anchor_type": ("text", "image", "undefined"),
@@ -246,7 +247,7 @@ def test_exports_are_the_raw_backlinks(site: Site, sample: list[Asked]) -> None:
 def _export(site: Site, asked: Asked) -> list[dict[str, str]]:
     """The records of the file of an export."""
     task = site.later("export", **asked)["task_id"]
-    deadline = time.monotonic() + EXPORT_SECONDS
+    deadline = time.monotonic() + PATIENCE
     while True:
         status = site.get("download-all-backlinks-status", task_id=task)
         if status["task_status"] == "complete":

@@ -17,6 +17,7 @@ from inlink.crawl.errors import FetchError
 from inlink.crawl.fetch import Fetcher
 from inlink.store.settings import Settings
 from inlink.urls.canonical import canonical_url
+from tests.patience import PATIENCE
 from tests.test_crawl_web import records
 
 FORBIDDEN = """
@@ -145,7 +146,11 @@ def crawl(data: Path, seed: str, **settings: object) -> "subprocess.CompletedPro
     (data / "settings.json").write_text(json.dumps({"crawl_delay_seconds": 0.01, **settings}))
     command = [sys.executable, "-m", "inlink", "crawl", "--data", str(data), "--scope", "web"]
     return subprocess.run(
-        [*command, "--seeds", seed], capture_output=True, text=True, env=os.environ, timeout=60
+        [*command, "--seeds", seed],
+        capture_output=True,
+        text=True,
+        env=os.environ,
+        timeout=PATIENCE,
     )
 
 

@@ -17,6 +17,7 @@ import trustme
 from demo.server import Server, serving
 
 from tests.crawl_web.answers import Answer, page
+from tests.patience import PATIENCE
 from tests.test_crawl_web import inlink, records
 
 HOSTS = 25
@@ -117,14 +118,14 @@ def test_a_crawl_killed_many_times_fetches_everything_once(tmp_path: Path, serve
     assert sum(asked_for.values()) <= HOSTS * PAGES + BUDGET + KILLS * (HOSTS + 1)
 
 
-def test_a_crawl_that_is_interrupted_ends_soon_and_goes_on(tmp_path: Path, server: Server) -> None:
+def test_a_crawl_that_is_interrupted_ends_and_goes_on(tmp_path: Path, server: Server) -> None:
     data = tmp_path / "data"
     asked = prepare(data, server)
     for number, arguments in ((signal.SIGINT, asked), (signal.SIGTERM, ["--resume"])):
         process = start(data, *arguments)
         wait_for_requests(server, 60, process)
         process.send_signal(number)
-        assert process.wait(timeout=8) == 130
+        assert process.wait(PATIENCE) == 130
     inlink(data, dict(os.environ), "crawl", *asked)
     assert_complete(data)
     asked_for = Counter(request.url for request in server.log if not request.is_robots)

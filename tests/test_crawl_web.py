@@ -27,11 +27,12 @@ from warcio.archiveiterator import ArchiveIterator
 
 from inlink.cli import main
 from tests.crawl_web.sites import BLOCKED, ENDLESS_HOSTS, Web, the_web
+from tests.patience import PATIENCE
 
 DELAY = 0.1
 HOST_PAGES = 30
 CLOCK = 0.02
-"""What the end of a request may differ by, as server and crawler see it."""
+"""What a clock may be set back by between two requests."""
 SETTINGS = {
     "user_agent_contact": "mailto:crawl@operator.example",
     "crawl_delay_seconds": DELAY,
@@ -96,7 +97,7 @@ def inlink(data: Path, environment: dict[str, str], command: str, *arguments: st
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
     assert run.returncode == 0, run.stderr
     return run.stdout

@@ -22,6 +22,7 @@ from publicsuffixlist import PublicSuffixList
 
 from inlink.cli import main
 from tests.demo_crawls import write_crawls
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[1]
 REASONS = {
@@ -210,7 +211,7 @@ def tour(directory: Path) -> "subprocess.CompletedProcess[str]":
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=PATIENCE,
     )
 
 

@@ -17,6 +17,7 @@ from litestar import Litestar
 from inlink.api import EXPORT_PREFIX
 from inlink.api.download import download_route
 from inlink.store.layout import Layout
+from tests.patience import PATIENCE
 
 CONTENT = random.Random(0).randbytes(200_000)
 NAME = "shop.example-0123456789abcdef0123456789abcdef.csv.gz"
@@ -43,7 +44,7 @@ def client(layout: Layout) -> Iterator[httpx.Client]:
         while not server.started:
             time.sleep(0.01)
         port = listener.getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as made:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as made:
             yield made
         server.should_exit = True
         thread.join()

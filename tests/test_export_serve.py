@@ -5,8 +5,6 @@ import gzip
 import io
 import os
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from inlink.accounts.database import connect
 from inlink.accounts.exports import Exports, Task
 from inlink.accounts.keys import Keys
 from inlink.store.layout import Layout
+from tests.patience import PATIENCE, wait_until
 from tests.serving import Row, Server, make_current, serving, write_generation
 
 ROWS = 30
@@ -46,13 +45,6 @@ def find(data: Path, task: Task) -> Task:
     return found
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def export_workers(server: Server) -> set[int]:
     """Children of the server that make exports; each is the child of the thread that keeps it."""
     threads = Path(f"/proc/{server.process.pid}/task").iterdir()
@@ -69,7 +61,7 @@ def command_line(pid: str) -> bytes:
 
 def sources(server: Server, task: Task) -> list[str]:
     """The referring pages in the file of a task, once it can be downloaded."""
-    wait_for(lambda: find(server.data, task).status == "complete")
+    wait_until(lambda: find(server.data, task).status == "complete")
     answer = server.client.get(f"/export/{find(server.data, task).file}")
     assert answer.status_code == 200
     text = gzip.decompress(answer.content).decode()
@@ -98,7 +90,7 @@ def test_a_file_is_made_though_an_export_worker_dies(data: Path) -> None:
             f"https://blog.example/{n}" for n in range(ROWS)
         )
         os.kill(first, signal.SIGKILL)
-        wait_for(lambda: export_workers(server) - {first})
+        wait_until(lambda: export_workers(server) - {first})
         assert len(sources(server, queue(data, "client"))) == ROWS
         assert len(export_workers(server)) == 1
         assert "An export worker died" in server.log.read_text()
@@ -111,7 +103,7 @@ def test_export_workers_end_when_the_server_is_stopped(data: Path, how: signal.S
         assert len(workers) == 2
         assert len(sources(server, queue(data, "client"))) == ROWS  # so one is awake by now
         server.process.send_signal(how)
-        assert server.process.wait(60) == 0
+        assert server.process.wait(PATIENCE) == 0
         assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
         log = server.log.read_text()
         assert not any(word in log for word in ("Traceback", "Fatal", "died"))
@@ -122,4 +114,4 @@ def test_export_workers_end_with_the_process_that_started_them(data: Path) -> No
         workers = export_workers(server)
         assert workers
         server.process.kill()
-        wait_for(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+        wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))

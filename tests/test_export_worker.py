@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -31,6 +31,7 @@ from inlink.index.rows import Backlink
 from inlink.store.layout import Layout
 from inlink.store.settings import Settings
 from inlink.urls.targets import Mode, Target, parse_target
+from tests.patience import PATIENCE, wait_until
 from tests.serving import Row, make_current, write_generation
 
 ROWS = 60
@@ -139,13 +140,6 @@ def temporary_files(layout: Layout) -> list[Path]:
     return list(layout.exports.glob(".*"))
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def work(data: Path, pause: float, lease: float) -> None:
     """A worker that waits *pause* seconds before each row, in a process of its own."""
     batches = Reader.backlink_batches
@@ -228,13 +222,13 @@ def test_the_host_in_a_name_is_safe(target: str, host: str) -> None:
 def test_a_worker_that_is_killed_leaves_its_task_to_another(layout: Layout, engine: Engine) -> None:
     task = queue(engine, "shop.example")
     with working(layout, PAUSE) as first:
-        wait_for(lambda: temporary_files(layout))
+        wait_until(lambda: temporary_files(layout))
         os.kill(first.pid or 0, signal.SIGKILL)
         first.join()
     assert find(engine, task).status == "processing"
     (left,) = temporary_files(layout)
     with working(layout):
-        wait_for(lambda: find(engine, task).status == "complete")
+        wait_until(lambda: find(engine, task).status == "complete")
         done = check(layout, engine, task)
         assert done.attempts == 2
         assert units_left(engine, task) == 1000 - ROWS
@@ -266,18 +260,18 @@ def test_what_dead_workers_left_is_swept(
 def test_a_worker_that_was_asleep_drops_its_file(layout: Layout, engine: Engine) -> None:
     task = queue(engine, "shop.example")
     with working(layout, PAUSE) as first:
-        wait_for(lambda: temporary_files(layout))
+        wait_until(lambda: temporary_files(layout))
         os.kill(first.pid or 0, signal.SIGSTOP)
         with working(layout):
-            wait_for(lambda: find(engine, task).status == "complete")
+            wait_until(lambda: find(engine, task).status == "complete")
         os.kill(first.pid or 0, signal.SIGCONT)
-        wait_for(lambda: not temporary_files(layout))
+        wait_until(lambda: not temporary_files(layout))
         done = check(layout, engine, task)
         assert [path.name for path in layout.exports.iterdir()] == [done.file]
         assert units_left(engine, task) == 1000 - ROWS
         # And it goes on with the next task.
         other = queue(engine, "nobody.example", units=0)
-        wait_for(lambda: find(engine, other).status == "complete")
+        wait_until(lambda: find(engine, other).status == "complete")
     assert "another worker has it" in (layout.root / "worker.log").read_text()
 
 
@@ -343,22 +337,22 @@ def test_a_worker_that_is_stopped_puts_its_task_back_at_once(
 ) -> None:
     task = queue(engine, "shop.example")
     with working(layout, PAUSE) as first:
-        wait_for(lambda: temporary_files(layout))
+        wait_until(lambda: temporary_files(layout))
         first.terminate()
-        first.join(30)
+        first.join(PATIENCE)
         assert first.exitcode == 0
     assert find(engine, task) == task
     assert list(layout.exports.iterdir()) == []
     assert units_left(engine, task) == 1000 - ROWS
     with working(layout):
-        wait_for(lambda: find(engine, task).status == "complete")
+        wait_until(lambda: find(engine, task).status == "complete")
     assert check(layout, engine, task).attempts == 1
 
 
 def test_two_workers_and_ten_keys(layout: Layout, engine: Engine) -> None:
     tasks = [queue(engine, f"t{number}.example", units=10) for number in range(10)]
     with working(layout, lease=60), working(layout, lease=60):
-        wait_for(lambda: all(find(engine, task).status == "complete" for task in tasks))
+        wait_until(lambda: all(find(engine, task).status == "complete" for task in tasks))
     files = set()
     for task in tasks:
         done = check(layout, engine, task)
@@ -422,7 +416,7 @@ def test_after_an_error_it_is_tried_again(
         broken.delattr(Reader, "backlink_batches")
         assert worker.work()
     assert not worker.work()  # not at once: what is wrong may pass
-    wait_for(worker.work)
+    wait_until(worker.work)
     worker.close()
     assert check(layout, engine, task).attempts == 2
 

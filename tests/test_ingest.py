@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -27,6 +26,7 @@ from inlink.store.layout import Layout
 from inlink.store.settings import Settings
 from inlink.store.tables import LINKS, URLS, VISITS
 from tests.crawl_files import CrawlFile, Observed
+from tests.patience import PATIENCE, wait_until
 
 INLINK = (sys.executable, "-c", "from inlink.cli import main; main()")
 
@@ -172,7 +172,9 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_batches(tmp_path: Path) -> 
     assert _ingest(whole, *files).exit_code == 0
     process = subprocess.Popen([*INLINK, "ingest", *files, "--data", str(killed)],
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
-    _wait_for(lambda: any(_size(path) > 4 for path in (killed / "batches").glob(f"{TEMPORARY}*/*")))
+    wait_until(
+        lambda: any(_size(path) > 4 for path in (killed / "batches").glob(f"{TEMPORARY}*/*"))
+    )
     process.send_signal(signal.SIGKILL)
     process.wait()
     left = list((killed / "batches").glob(f"{TEMPORARY}*"))
@@ -189,23 +191,15 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _wait_for(condition: object) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_ctrl_c_leaves_finished_batches_only(tmp_path: Path) -> None:
     files = [str(_big(tmp_path, number)) for number in range(3)]
     data = tmp_path / "data"
     process = subprocess.Popen([*INLINK, "ingest", *files, "--data", str(data)],
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                start_new_session=True)  # fmt: skip
-    _wait_for(lambda: list((data / "batches").glob(f"{TEMPORARY}*")))
+    wait_until(lambda: list((data / "batches").glob(f"{TEMPORARY}*")))
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to the workers too
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert b"Traceback" not in errors
     assert _ingest(data, *files).exit_code == 0
@@ -218,9 +212,9 @@ def test_a_worker_that_is_killed_costs_its_file_only(tmp_path: Path) -> None:
     data = tmp_path / "data"
     process = subprocess.Popen([*INLINK, "ingest", *files, "--data", str(data)],
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # fmt: skip
-    _wait_for(lambda: list((data / "batches").glob(f"{TEMPORARY}*")))
+    wait_until(lambda: list((data / "batches").glob(f"{TEMPORARY}*")))
     os.kill(_workers(process.pid)[0], signal.SIGKILL)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert b"was killed (SIGKILL" in errors
     assert len(Layout(data).batch_directories()) == 2
@@ -242,7 +236,7 @@ def test_two_at_once_on_the_same_file(tmp_path: Path) -> None:
     path, data = str(_big(tmp_path, 0)), tmp_path / "data"
     command = [*INLINK, "ingest", path, "--data", str(data)]
     both = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
-    assert [process.wait(timeout=60) for process in both] == [0, 0]
+    assert [process.wait(timeout=PATIENCE) for process in both] == [0, 0]
     assert len(Layout(data).batch_directories()) == 1
     assert not list((data / "batches").glob(f"{TEMPORARY}*"))
 

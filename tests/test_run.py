@@ -25,11 +25,11 @@ from demo.web import sent
 from inlink.store.layout import Layout
 from tests.crawl_files import CrawlFile
 from tests.generations import table
+from tests.patience import PATIENCE, wait_until
 
 INLINK = Path(sys.executable).with_name("inlink")
 SITES, PAGES = 12, 6
 BUDGET = 45
-PATIENCE = 240.0
 KILLING = 25.0
 
 
@@ -203,10 +203,7 @@ def test_two_loops_at_once_are_refused(tmp_path: Path) -> None:
     with served(SmallWeb(), tmp_path) as data:
         first = start(data, *FOREVER)
         try:
-            deadline = time.monotonic() + PATIENCE
-            while not (data / "run.lock").exists():
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            wait_until(lambda: "planned" in (data / "run.log").read_text())
             second = start(data, *FOREVER)
             assert second.wait(timeout=PATIENCE) == 1
             assert "run.lock is in use by another process" in (data / "run.log").read_text()

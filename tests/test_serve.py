@@ -7,11 +7,11 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE, wait_until
 from tests.serving import INLINK, Row, Server, make_current, serving, write_generation
 
 
@@ -33,17 +33,13 @@ def workers(server: Server) -> set[int]:
     return found
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def fails(data: Path, *options: str) -> str:
     """What ``inlink serve`` says when it does not start."""
     done = subprocess.run(
-        [INLINK, "serve", "--data", data, *options], capture_output=True, text=True, timeout=60
+        [INLINK, "serve", "--data", data, *options],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
     assert done.returncode != 0
     assert done.stdout == ""
@@ -71,15 +67,15 @@ def test_a_data_directory_that_is_a_file_is_told(tmp_path: Path) -> None:
 
 def test_workers_that_die_are_replaced(data: Path) -> None:
     with serving(data, "--workers", "2") as server:
-        wait_for(lambda: server.log.read_text().count("Serving generation 1\n") == 2)
+        wait_until(lambda: server.log.read_text().count("Serving generation 1\n") == 2)
         first = workers(server)
         os.kill(min(first), signal.SIGKILL)
-        wait_for(lambda: len(workers(server) - first) == 1)
+        wait_until(lambda: len(workers(server) - first) == 1)
         # The other one answers meanwhile; and, when it is gone too, the new one does.
         assert server.get("get-metrics", target="shop.example").status_code == 200
         os.kill(max(first), signal.SIGKILL)
-        wait_for(lambda: len(workers(server) - first) == 2)
-        wait_for(lambda: answers(server))
+        wait_until(lambda: len(workers(server) - first) == 2)
+        wait_until(lambda: answers(server))
 
 
 def answers(server: Server) -> bool:
@@ -100,7 +96,7 @@ def test_a_request_under_way_is_answered_before_the_end(data: Path, how: signal.
     )
     with serving(data) as server:
         children = workers(server)
-        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection:
             connection.sendall(head.replace("KEY", server.key).encode())
             assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")  # it waits for the body
             connection.sendall(body[:5])
@@ -111,7 +107,7 @@ def test_a_request_under_way_is_answered_before_the_end(data: Path, how: signal.
             answer = b"".join(iter(lambda: connection.recv(65536), b""))
         assert answer.startswith(b"HTTP/1.1 200 OK")
         assert b'"backlinks":1' in answer
-        assert server.process.wait(60) == 0
+        assert server.process.wait(PATIENCE) == 0
         log = server.log.read_text()
         assert "Traceback" not in log
         assert server.key not in log
@@ -122,7 +118,7 @@ def test_workers_end_with_the_process_that_started_them(data: Path) -> None:
     with serving(data) as server:
         children = workers(server)
         server.process.kill()
-        wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
+        wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
 
 
 def test_a_data_directory_that_is_not_there_is_made(tmp_path: Path) -> None:

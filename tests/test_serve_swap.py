@@ -1,9 +1,7 @@
 """A running server changes over to each new generation without a failed request."""
 
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import httpx
 
 from inlink.build.publish import remove_old_generations
 from inlink.store.layout import Layout
+from tests.patience import PATIENCE, wait_until
 from tests.serving import Row, Server, make_current, serving, write_generation
 
 GENERATIONS = 6
@@ -39,7 +38,7 @@ class Client(threading.Thread):
     def run(self) -> None:
         while not self.stop.is_set():
             try:
-                with httpx.Client(base_url=self.server.client.base_url, timeout=60) as client:
+                with httpx.Client(base_url=self.server.client.base_url, timeout=PATIENCE) as client:
                     for _ in range(10):
                         self.answered.append(self.ask(client))
             except Exception as error:
@@ -53,13 +52,6 @@ class Client(threading.Thread):
         rows = answer.json()["backlinks"]
         assert {row["title"] for row in rows} == {str(len(rows))}
         return len(rows)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def everyone_has(clients: list[Client], number: int) -> bool:
@@ -85,8 +77,8 @@ def test_generations_are_swapped_under_load(tmp_path: Path) -> None:
             for number in range(1, GENERATIONS + 1):
                 make_current(tmp_path, number)
                 remove_old_generations(layout, keep=GENERATIONS - number + 1)
-                wait_for(partial(everyone_has, clients, number))
-            wait_for(lambda: the_last_is_left(layout))
+                wait_until(partial(everyone_has, clients, number))
+            wait_until(lambda: the_last_is_left(layout))
         finally:
             stop.set()
             for client in clients:

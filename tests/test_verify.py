@@ -20,6 +20,7 @@ from lxml import etree
 
 from inlink.evidence.check import check
 from inlink.store.settings import Settings
+from tests.patience import PATIENCE
 from tests.serving import INLINK, Row, Server, make_current, serving, stored_keys, write_generation
 
 SHOP = "https://shop.example/"
@@ -56,7 +57,7 @@ RESULTS = {
 SETTINGS: dict[str, Any] = {
     "allow_private_addresses": True,
     "crawl_delay_seconds": 0,
-    "fetch_timeout_seconds": 1,
+    "fetch_timeout_seconds": 3,
 }
 
 
@@ -110,7 +111,7 @@ def web() -> Iterator[Web]:
 
 def verify(data: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [str(INLINK), "verify", "--data", str(data), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 @pytest.fixture
@@ -259,11 +260,13 @@ def test_a_live_link_and_a_lost_one_are_checked_and_paid_for(
 
 def test_a_host_is_asked_every_ten_seconds_at_most(ask: Ask, webs: dict[str, Web]) -> None:
     web = webs[HOSTS[4]]
-    assert ask(f"{web.root}/there").status_code == 200
-    refused = ask(f"{web.root}/gone")
-    assert refused.status_code == 429
+    with ThreadPoolExecutor(2) as pool:  # one after the other, the first may take ten seconds
+        found, refused = sorted(
+            pool.map(ask, [f"{web.root}/there"] * 2), key=lambda answer: answer.status_code
+        )
+    assert (found.status_code, refused.status_code) == (200, 429)
     assert 1 <= int(refused.headers["Retry-After"]) <= 10
-    assert "/gone" not in web.pages
+    assert web.pages == ["/robots.txt", "/there"]
 
 
 @pytest.mark.parametrize(
@@ -292,18 +295,16 @@ def test_checks_that_take_long_hold_up_nobody_and_end(server: Server, webs: dict
 
     with ThreadPoolExecutor(4) as pool:
         waiting = [pool.submit(asked, page) for page in pages]
-        deadline = time.monotonic() + 10
         while not all("/later" in webs[host].pages for host in HOSTS[6:10]):
-            assert time.monotonic() < deadline
+            assert not any(check.done() for check in waiting)
             time.sleep(0.1)
-        begin = time.monotonic()
         assert server.get("get-metrics", target="shop.example").status_code == 200
         busy = asked(f"{webs[HOSTS[0]].root}/there")
-        assert time.monotonic() - begin < 2
+        assert not any(check.done() for check in waiting)
         assert busy.status_code == 503
         assert int(busy.headers["Retry-After"]) >= 1
         assert webs[HOSTS[0]].log == []
         for late in waiting:
             answer = late.result()
             assert answer.status_code == 504
-            assert "did not answer within 12 seconds" in answer.json()["error"]["description"]
+            assert "did not answer within 16 seconds" in answer.json()["error"]["description"]

@@ -19,12 +19,13 @@ from urllib.parse import urlsplit
 import trustme
 
 
-@dataclass(frozen=True)
+@dataclass
 class Request:
     """One line of the log; times are those of the server's clock, seconds.
 
-    They err on one side only, however late this process is: from the end of one request to the
-    begin of the next is never less than the client waited.
+    It is there before the client has any of the answer. The times err on one side only, however
+    late this process is: from the end of one request to the begin of the next is never less than
+    the client waited.
     """
 
     url: str
@@ -33,7 +34,7 @@ class Request:
     begin: float
     """When it was read, after the client sent it."""
     end: float
-    """When the last of the answer was about to be written, before the client can have it."""
+    """When the last of the answer so far was about to be written, before the client can have it."""
 
     @property
     def host(self) -> str:
@@ -54,16 +55,16 @@ Web = Callable[[str, dict[str, str]], Answer | None]
 
 
 class _TimedWriter(StreamWriter):
-    """Writes to the connection of *writer*, and knows when it last began to."""
+    """Writes to the connection of *writer*, and notes in *request* when it last began to."""
 
-    def __init__(self, writer: StreamWriter, reader: StreamReader) -> None:
+    def __init__(self, writer: StreamWriter, reader: StreamReader, request: Request) -> None:
         transport = writer.transport
         protocol = transport.get_protocol()
         super().__init__(transport, protocol, reader, asyncio.get_running_loop())
-        self.written_at = time.time()
+        self._request = request
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.written_at = time.time()
+        self._request.end = time.time()
         super().write(data)
 
 
@@ -94,12 +95,13 @@ class Server:
         if target.startswith("/"):  # asked directly
             target = f"http://{headers['host']}{target}"
         begin = time.time()
-        timed = _TimedWriter(writer, reader)
+        request = Request(target, method, headers, begin, begin)
+        self.log.append(request)
+        timed = _TimedWriter(writer, reader, request)
         try:
             await _until_gone(reader, (self.web(target, headers) or _nothing)(timed))
         finally:
             timed.close()
-            self.log.append(Request(target, method, headers, begin, timed.written_at))
 
     def _context(self, host: str) -> ssl.SSLContext:
         if host not in self._contexts:

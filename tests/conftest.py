@@ -10,7 +10,9 @@ import hypothesis
 import pytest
 
 # A test is right or wrong, not slow: machines that run it are busy with other things.
-hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("untimed")
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and so would every command

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import httpx
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -214,7 +214,7 @@ def read_struct(element: Any, struct: type[Struct]) -> Struct:
 
 @pytest.mark.parametrize("parse", [ElementTree.fromstring, etree.fromstring])
 @pytest.mark.parametrize("struct", ANSWERS)
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(data=st.data())
 def test_parsers_read_back_what_was_written(
     struct: type[Struct], parse: Callable[[bytes], Any], data: st.DataObject
@@ -226,7 +226,7 @@ def test_parsers_read_back_what_was_written(
 
 
 @pytest.mark.parametrize("struct", ANSWERS)
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(data=st.data())
 def test_the_schema_takes_every_answer(struct: type[Struct], data: st.DataObject) -> None:
     validator(struct).assertValid(etree.fromstring(encode_xml(data.draw(values(struct)))))

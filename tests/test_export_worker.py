@@ -36,7 +36,7 @@ from tests.serving import Row, make_current, write_generation
 
 ROWS = 60
 LEASE = 1.5  # seconds
-PAUSE = 0.1
+PAUSE = 1.0  # far longer in all than it takes to stop a worker
 SPAWN = multiprocessing.get_context("spawn")
 
 

@@ -2,7 +2,9 @@
 
 In: records. Out: captures, each one fetch of one URL:
 
-- ``response`` records, and the entries for them in WAT files (see ``wat``);
+- ``response`` records, and the entries for them in WAT files (see ``wat``). One whose own
+  Content-Type is not ``application/http``, and that has no status line, is the answer of a server
+  of HTTP/0.9: a page of that Content-Type. ARC files have such;
 - ``resource`` records with an http or https URL, which hold what a server answered without its
   header: a 200 of the record's own Content-Type, as replay tools treat them;
 - ``revisit`` records;
@@ -11,13 +13,16 @@ In: records. Out: captures, each one fetch of one URL:
   in use are ``dns``, ``timeout``, ``refused``, ``reset``, ``tls``, ``http``,
   ``robots_unreachable``, and for fetches that policy forbade ``robots``, ``blocked``, ``excluded``.
 
-All other records (``warcinfo``, ``request``, ``conversion``, ``continuation``, other ``metadata``)
-are no visits.
+``request`` records become `Request`: their method says whether a capture is a visit (see
+``methods``). All other records (``warcinfo``, ``conversion``, other ``metadata``) are no visits.
 """
 
+import base64
 import datetime as dt
+import hashlib
 import ipaddress
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal
 
@@ -25,7 +30,8 @@ import msgspec
 
 from inlink.extract.framing import Record, header_fields
 from inlink.extract.html import Page
-from inlink.extract.http import Fields, parse_response
+from inlink.extract.http import Fields, Response, parse_response
+from inlink.extract.limits import MAX_HEADER_BYTES
 from inlink.extract.problems import Problems
 
 Kind = Literal["response", "revisit", "failure"]
@@ -37,6 +43,28 @@ _REDUCED = re.compile(r"\d{4}(?:-\d\d(?:-\d\d)?)?\Z", re.A)
 _ORDINAL = re.compile(r"(\d{4})-\d\d-(\d{3})(?=T)", re.A)
 _FRACTION = re.compile(r"(\.\d{6})\d+")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_TOKEN = rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64})(?:\s|\Z)"
+_METHOD = re.compile(rb"\s*" + _TOKEN)
+_METHOD_FIELD = re.compile(rb"^:method:?[ \t]+" + _TOKEN, re.M)  # HTTP/2, as some tools write it
+
+
+class Concurrent(msgspec.Struct, frozen=True):
+    """By what a record says to which others of the same fetch it belongs."""
+
+    own: str | None
+    """WARC-Record-ID."""
+    others: frozenset[str]
+    """WARC-Concurrent-To, of which there may be several."""
+
+
+class Request(msgspec.Struct, frozen=True, eq=False):
+    """What was asked for one fetch."""
+
+    uri: str
+    time: int
+    method: str
+    """In upper case."""
+    concurrent: Concurrent
 
 
 class Capture(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,12 +87,15 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
     """What the body says, where the file has that in place of the body (WAT)."""
     failure: str | None = None
     refers_to: str | None = None
+    concurrent: Concurrent = Concurrent(None, frozenset())
 
 
-def capture_of(record: Record, problems: Problems) -> Capture | None:
-    """The visit that a WARC or ARC record tells of; None if it does not, or cannot be placed."""
+def capture_of(record: Record, problems: Problems) -> Capture | Request | None:
+    """What a WARC or ARC record tells of a visit; None if nothing, or if it cannot be placed."""
     if record.type in ("response", "resource"):
         return _response(record, problems)
+    if record.type == "request":
+        return _request(record)
     if record.type == "revisit":
         return _revisit(record, problems)
     if record.type == "metadata":
@@ -78,6 +109,21 @@ def web_uri(text: str | None) -> str | None:
     return uri if uri[:8].lower().startswith(("http://", "https://")) else None
 
 
+def concurrent_of(headers: dict[str, str]) -> Concurrent:
+    """What the WARC *headers* of a record, by name in lower case, say of others."""
+    others = headers.get("warc-concurrent-to", "").split()
+    return Concurrent(headers.get("warc-record-id"), frozenset(others))
+
+
+def _request(record: Record) -> Request | None:
+    uri = web_uri(record.headers.get("warc-target-uri"))
+    time = microseconds(record.headers.get("warc-date", ""))
+    method = _METHOD.match(record.block) or _METHOD_FIELD.search(record.block[:MAX_HEADER_BYTES])
+    if uri is None or time is None or method is None:
+        return None
+    return Request(uri, time, method[1].decode().upper(), concurrent_of(record.headers))
+
+
 def _response(record: Record, problems: Problems) -> Capture | None:
     uri = web_uri(record.headers.get("warc-target-uri"))
     time = _time_of(record, problems) if uri else None
@@ -85,25 +131,33 @@ def _response(record: Record, problems: Problems) -> Capture | None:
         return None
     own_type = record.headers.get("content-type", "")
     response = parse_response(record.block) if record.type == "response" else None
-    if response is not None:
-        status, fields, body = response.status, response.fields, response.body
-    elif record.type == "resource":
-        status, fields, body = 200, (("content-type", own_type),), record.block
-    else:
-        problems["http_header"] += 1
-        return None
+    if response is None:
+        if not _is_bare(record, own_type):
+            problems["http_header"] += 1
+            return None
+        response = Response(200, (("content-type", own_type),), record.block)
+    is_whole = response.header_ended and not (record.truncated or is_truncated(record.headers))
     return Capture(
         kind="response",
         uri=uri,
         time=time,
         offset=record.offset,
         ip=ip_address(record.headers.get("warc-ip-address")),
-        digest=record.headers.get("warc-payload-digest"),
-        truncated=is_truncated(record.headers) or record.truncated,
-        status=status,
-        fields=fields,
-        body=body,
+        digest=payload_digest(record.headers, response.status, "response"),
+        truncated=not is_whole,
+        status=response.status,
+        fields=response.fields,
+        body=response.body,
+        concurrent=concurrent_of(record.headers),
     )
+
+
+def _is_bare(record: Record, own_type: str) -> bool:
+    """Whether the block is what a server answered without any header."""
+    if record.type == "resource":
+        return True
+    is_message = own_type.lower().startswith(("application/http", "message/http"))
+    return bool(own_type) and not is_message and not record.block.isspace() and bool(record.block)
 
 
 def _revisit(record: Record, problems: Problems) -> Capture | None:
@@ -112,18 +166,48 @@ def _revisit(record: Record, problems: Problems) -> Capture | None:
     if uri is None or time is None:
         return None
     response = parse_response(record.block)
+    status = response.status if response else None
     return Capture(
         kind="revisit",
         uri=uri,
         time=time,
         offset=record.offset,
         ip=ip_address(record.headers.get("warc-ip-address")),
-        digest=record.headers.get("warc-payload-digest"),
+        digest=payload_digest(record.headers, status, "revisit"),
         truncated=record.truncated,
-        status=response.status if response else None,
+        status=status,
         fields=response.fields if response else (),
         refers_to=web_uri(record.headers.get("warc-refers-to-target-uri")),
+        concurrent=concurrent_of(record.headers),
     )
+
+
+def payload_digest(headers: dict[str, str], status: int | None, kind: Kind) -> str | None:
+    """The digest of the page's content, by the WARC *headers* of a record; None if they have none.
+
+    A 304 has no content. The digest of a response record is then that of nothing; a revisit record
+    may have that of the content that was not modified.
+    """
+    digest = headers.get("warc-payload-digest")
+    is_unmodified = status == 304 or "not-modified" in headers.get("warc-profile", "")
+    if digest and is_unmodified and (kind == "response" or _is_of_nothing(digest)):
+        return None
+    return digest
+
+
+def _is_of_nothing(digest: str) -> bool:
+    value = digest.rpartition(":")[2].rstrip("=").lower()
+    return value in _DIGESTS_OF_NOTHING
+
+
+def _digests_of_nothing() -> Iterator[str]:
+    for name in ("md5", "sha1", "sha256", "sha384", "sha512"):
+        digest = hashlib.new(name, usedforsecurity=False)
+        yield digest.hexdigest()
+        yield base64.b32encode(digest.digest()).decode().rstrip("=").lower()
+
+
+_DIGESTS_OF_NOTHING = frozenset(_digests_of_nothing())
 
 
 def _failure(record: Record, problems: Problems) -> Capture | None:
@@ -132,7 +216,7 @@ def _failure(record: Record, problems: Problems) -> Capture | None:
         "application/warc-fields"
     ):
         return None
-    said = header_fields(record.block.splitlines())
+    said = header_fields(record.block[:MAX_HEADER_BYTES].splitlines())
     causes = [
         value
         for name, value in said.items()
@@ -149,6 +233,7 @@ def _failure(record: Record, problems: Problems) -> Capture | None:
         offset=record.offset,
         ip=ip_address(record.headers.get("warc-ip-address")),
         failure=cause[0] if cause else "unknown",
+        concurrent=concurrent_of(record.headers),
     )
 
 

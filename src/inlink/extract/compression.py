@@ -75,15 +75,9 @@ def _gzip_stretches(file: BinaryFile, start: int, problems: Problems) -> Iterato
     while position is not None:
         damage.clear()
         before = position
-        try:
-            file.seek(position)
-            yield _gzip_members(file, damage.append)
-            position = None
-            if damage:
-                position = _next_member(file, damage[0] + 1)
-        except OSError:
-            problems["not_seekable"] += 1
-            return
+        file.seek(position)
+        yield _gzip_members(file, damage.append)
+        position = _next_member(file, damage[0] + 1) if damage else None
         if damage and (damage[0] > before or before == start or position is None):
             problems["gzip_damaged"] += 1
 

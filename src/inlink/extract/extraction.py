@@ -6,6 +6,7 @@ that follows from the bytes of the file and the settings: the same file again ch
 
 import secrets
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,14 +22,17 @@ from inlink.extract.batch import (
     write_description,
     writing,
 )
-from inlink.extract.captures import Capture, capture_of
+from inlink.extract.captures import Capture, Request
 from inlink.extract.framing import Record
+from inlink.extract.limits import AHEAD, EARLIEST
+from inlink.extract.methods import asked_by_get
 from inlink.extract.observe import HTML_TYPES, Observer
 from inlink.extract.problems import Problems
 from inlink.extract.records import read_records
+from inlink.extract.segments import joined
 from inlink.extract.source import HashingFile, Source, is_there
 from inlink.extract.urlbook import UrlBook
-from inlink.extract.wat import is_wat, wat_capture
+from inlink.extract.wat import told_by
 from inlink.store.layout import Layout, publish_directory
 from inlink.store.settings import Settings
 from inlink.store.versions import EXTRACTOR_RULES
@@ -95,9 +99,14 @@ def _write(
     book = UrlBook(settings.drop_parameters)
     observer = Observer(source.name, settings.robot_name, book, problems)
     pages = 0
+    latest = time.time_ns() // 1000 + AHEAD
     with writing(directory) as writer:
-        for capture in _captures(read_records(file, problems), problems, records):
-            observation = observer.observe(capture)
+        for capture in _visits(read_records(file, problems), problems, records, latest):
+            try:
+                observation = observer.observe(capture)
+            except Exception:  # whatever is wrong with a page, the file is read on
+                problems["page_failed"] += 1
+                continue
             if observation is not None:
                 pages += observation.visit.content_type in HTML_TYPES
                 writer.add(observation)
@@ -126,15 +135,38 @@ def _write(
     return batch, batch_name(digest, decisive)
 
 
-def _captures(
-    records: Iterator[Record], problems: Problems, types: Counter[str]
+def _visits(
+    records: Iterator[Record], problems: Problems, types: Counter[str], latest: int
 ) -> Iterator[Capture]:
+    """The visits that *records* tell of, less those later than *latest*."""
+    counted = _counted(records, types)
+    for capture in asked_by_get(_told(joined(counted, problems), problems)):
+        if capture.time > latest:
+            problems["visit_in_future"] += 1
+            continue
+        if capture.time < EARLIEST:
+            problems["visit_clamped"] += 1
+        yield capture
+
+
+def _counted(records: Iterator[Record], types: Counter[str]) -> Iterator[Record]:
     for record in records:
         types[record.type] += 1
-        read = wat_capture if is_wat(record) else capture_of
-        capture = read(record, problems)
-        if capture is not None:
-            yield capture
+        yield record
+
+
+def _told(records: Iterator[Record], problems: Problems) -> Iterator[Capture | Request]:
+    info: Record | None = None
+    for record in records:
+        if record.type == "warcinfo":
+            info = record
+        try:
+            found = told_by(record, info, problems)
+        except Exception:  # whatever is wrong with a record, the file is read on
+            problems["record_failed"] += 1
+            continue
+        if found is not None:
+            yield found
 
 
 def clean_up(layout: Layout) -> None:

@@ -6,7 +6,9 @@ get the names that WARC has for them.
 
 A record with a wrong length is found out because no record follows it. If another one begins within
 what the length claims, reading goes on there, else at the next line that begins a record. A record
-that a page merely quotes is never taken for one while lengths are right.
+that a page merely quotes is never taken for one while lengths are right. What a length of up to
+`MAX_BLOCK_BYTES` claims is looked at in memory, so that time is linear in the size of the file,
+however many are wrong; for some longer ones the file is read again.
 """
 
 import re
@@ -18,20 +20,21 @@ import msgspec
 from inlink.extract.compression import stretches
 from inlink.extract.limits import MAX_BLOCK_BYTES, MAX_HEADER_BYTES
 from inlink.extract.problems import Problems
-from inlink.extract.source import BinaryFile
+from inlink.extract.source import BinaryFile, NotSeekableError
 from inlink.extract.window import Window
 
-MAX_REWINDS = 1000
-"""How often a file is read again from within a record with a wrong length."""
+MAX_REWINDS = 8
+"""How often a file is read again from within a record whose length is wrong, and so large that what
+it claims is not kept. After that, a record that begins within one is believed, not the length."""
 
 _VERSION_LINE = re.compile(rb"WARC/[01]\.\d+\r*\n\Z")
-_HEAD = re.compile(
-    rb"(?:\A|\n)(WARC/[01]\.\d+\r*\n[A-Za-z-]+:|\w+://\S+ [\w.:]+ \d{14} \S+ \d+\r?\n)"
+_HEAD_LINES = rb"(?:WARC/[01]\.\d+\r*\n[A-Za-z-]+:|\w+://\S+ [\w.:]+ \d{14} (?:[^\n]* )?\d+\r?\n)"
+_HEAD = re.compile(_HEAD_LINES)
+_NEXT_HEAD = re.compile(rb"\n(?=%b)" % _HEAD_LINES)
+_ARC_LINE = re.compile(  # the media type may have spaces; in version 2, five fields follow it
+    rb"(\w[\w+.-]*:\S.*?) (\S+) (\d{12,18}|null|-) (.*?)"
+    rb"(?: (?:\d{3}|-) \S+ \S+ (?:\d+|-) \S+)? (-?\w+)\s*\Z"
 )
-_ARC_LINE = re.compile(
-    rb"(\w[\w+.-]*:\S.*?) (\S+) (\d{12,18}|null|-) (\S+)(?: \d{3} \S+ \S+ \d+ \S+)? (-?\w+)\s*\Z"
-)
-_ARC_BEGIN = re.compile(rb"\w[\w+.-]*:\S")
 _HEAD_SIGHT = 1024  # bytes in which to know the beginning of a record
 _RECORD_END = b"\r\n\r\n"
 
@@ -56,7 +59,7 @@ class _Head(NamedTuple):
     length: int
 
 
-class _LengthError(Exception):
+class _RewindError(Exception):
     """Reading has to go on within a block: *skip* decompressed bytes behind *offset*."""
 
     def __init__(self, offset: int, skip: int) -> None:
@@ -68,21 +71,25 @@ def framed_records(
     file: BinaryFile, compression: str, start: int, problems: Problems
 ) -> Iterator[Record]:
     """The records of *file* from *start* on, whatever lies between them; damage is counted."""
-    skip = 0
-    for _ in range(MAX_REWINDS):
+    skip = rewinds = 0
+    while True:
         try:
             for pieces in stretches(file, compression, start, problems):
                 window = Window(pieces, plain=compression == "none")
                 window.skip(skip)
                 skip = 0
-                yield from _records(window, problems)
-        except _LengthError as error:
+                yield from _records(window, problems, may_rewind=rewinds < MAX_REWINDS)
+        except _RewindError as error:
             start, skip = error.offset, error.skip
+            rewinds += 1
+        except NotSeekableError:
+            problems["not_seekable"] += 1
+            return
         else:
             return
 
 
-def _records(window: Window, problems: Problems) -> Iterator[Record]:
+def _records(window: Window, problems: Problems, *, may_rewind: bool) -> Iterator[Record]:
     lost = False  # in bytes that are no record, and are counted already
     while True:
         offset = window.offset()
@@ -104,11 +111,11 @@ def _records(window: Window, problems: Problems) -> Iterator[Record]:
             continue
         lost = head is None
         if head is not None:
-            block = _block(window, head.length, problems)
+            block = _block(window, head.length, problems, may_rewind)
             yield Record(head.type, head.headers, block.data, offset, not block.whole)
             lost = not block.whole
-            if block.resume:
-                raise _LengthError(*block.resume)
+            if block.rewind:
+                raise _RewindError(*block.rewind)
 
 
 def _warc_head(window: Window, problems: Problems) -> _Head | None:
@@ -168,44 +175,86 @@ def _header_lines(window: Window) -> list[bytes]:
 
 def header_fields(lines: list[bytes]) -> dict[str, str]:
     """The fields of a header, by name in lower case; continued lines are joined (RFC 822)."""
-    fields: dict[str, str] = {}
-    name = ""
+    found: list[tuple[str, str]] = []
+    is_field = False
     for line in lines:
         text = line.decode("utf-8", "replace")
-        if text[:1] in (" ", "\t") and name:
-            fields[name] = f"{fields[name]} {text.strip()}".strip()
+        if text[:1] in (" ", "\t"):
+            if is_field:
+                name, value = found[-1]
+                found[-1] = (name, f"{value} {text.strip()}".strip())
             continue
         key, colon, value = text.partition(":")
-        name = key.strip().lower() if colon else ""
-        if name in fields:
-            name = ""
-        if name:
-            fields[name] = value.strip()
+        is_field = bool(colon and key.strip())
+        if is_field:
+            found.append((key.strip().lower(), value.strip()))
+    fields: dict[str, str] = {}
+    for name, value in found:
+        add_field(fields, name, value)
     return fields
+
+
+def add_field(fields: dict[str, str], name: str, value: str) -> None:
+    """Add a field to those of a record, *name* in lower case; of a name that is repeated the first.
+
+    ``WARC-Concurrent-To`` alone may be repeated (WARC 1.1, 5.7): its values are put side by side.
+    """
+    if name == "warc-concurrent-to" and name in fields:
+        value = f"{fields.pop(name)} {value}"
+    fields.setdefault(name, value)
 
 
 class _Block(NamedTuple):
     data: bytes
     whole: bool
-    resume: tuple[int, int] | None = None
-    """Where the next record begins, if that is within what the length claims."""
+    rewind: tuple[int, int] | None = None
+    """Where to read on, if that has been passed."""
 
 
-def _block(window: Window, length: int, problems: Problems) -> _Block:
+def _block(window: Window, length: int, problems: Problems, may_rewind: bool) -> _Block:
+    if length > MAX_BLOCK_BYTES:
+        return _long_block(window, length, problems, may_rewind)
+    got = window.ahead(length)
+    if got == length and _record_follows(window, length):
+        return _Block(window.take(length), True)
+    return _block_of_wrong_length(window, length, got, problems)
+
+
+def _long_block(window: Window, length: int, problems: Problems, may_rewind: bool) -> _Block:
+    """A block of which no more than `MAX_BLOCK_BYTES` are kept."""
+    next_head = _next_head(window, MAX_BLOCK_BYTES)
+    if next_head is not None and not may_rewind:
+        return _block_of_wrong_length(window, length, MAX_BLOCK_BYTES, problems)
     start = window.position
-    data = window.take(min(length, MAX_BLOCK_BYTES))
+    data = window.take(MAX_BLOCK_BYTES)
     got = len(data) + window.skip(length - len(data))
-    if got == length and (_at_record(window) or window.peek(len(_RECORD_END)) == _RECORD_END):
-        return _Block(data, got == len(data))
-    behind = window.peek(_HEAD_SIGHT) if got == len(data) else b""
-    if (match := _HEAD.search(data + behind)) and match.start(1) <= len(data):
+    if got == length and _record_follows(window, 0):
+        return _Block(data, False)
+    problems["record_truncated" if got < length and next_head is None else "record_length"] += 1
+    if next_head is None:
+        return _Block(data, False)
+    return _Block(data[:next_head], False, window.locate(start + next_head))
+
+
+def _block_of_wrong_length(window: Window, length: int, ahead: int, problems: Problems) -> _Block:
+    """The block up to the next record among the next *ahead* bytes, else up to their end."""
+    next_head = _next_head(window, ahead)
+    if next_head is not None:
         problems["record_length"] += 1
-        resume = window.locate(start + match.start(1))
-        return _Block(data[: match.start(1)], False, resume)
-    problems["record_truncated" if got < length else "record_length"] += 1
-    if got == length == len(data):
-        data += _up_to_record(window, MAX_BLOCK_BYTES - got)
+        return _Block(window.take(next_head), False)
+    problems["record_truncated" if ahead < length else "record_length"] += 1
+    data = window.take(ahead)
+    if ahead == length:
+        data += _up_to_record(window, MAX_BLOCK_BYTES - ahead)
     return _Block(data, False)
+
+
+def _next_head(window: Window, size: int) -> int | None:
+    """How many bytes from here the next record begins, if it does within the next *size*."""
+    if window.matches(_HEAD):
+        return 0
+    found = window.search(_NEXT_HEAD, size + _HEAD_SIGHT)
+    return found if found is not None and found <= size else None
 
 
 def _up_to_record(window: Window, limit: int) -> bytes:
@@ -220,7 +269,11 @@ def _up_to_record(window: Window, limit: int) -> bytes:
     return b"".join(lines)
 
 
-def _at_record(window: Window) -> bool:
-    """Whether a record or the end comes next, after empty lines."""
-    begin = window.peek(64).lstrip(b"\r\n")
-    return not begin or begin.startswith(b"WARC/") or _ARC_BEGIN.match(begin) is not None
+def _record_follows(window: Window, length: int) -> bool:
+    """Whether behind *length* bytes a record ends: another begins, or the file ends."""
+    begin = window.peek(64, length)
+    following = begin.lstrip(b"\r\n")
+    if not following or begin.startswith(_RECORD_END) or following.startswith(b"WARC/"):
+        return True
+    line = window.peek(MAX_HEADER_BYTES, length).lstrip(b"\r\n").partition(b"\n")[0]
+    return _ARC_LINE.match(line) is not None

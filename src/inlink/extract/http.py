@@ -8,23 +8,37 @@ import io
 import re
 import zlib
 from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 import msgspec
-from fastwarc import GzipReader, ZstdReader
-from fastwarc.stream_io import BrotliReader, WarcReader
+import webencodings
+import zstandard
+from fastwarc.stream_io import BrotliReader
 
 from inlink.extract.limits import MAX_BODY_BYTES, MAX_HEADER_BYTES
 from inlink.extract.problems import Problems
 
 Fields = tuple[tuple[str, str], ...]
-Reader = WarcReader | io.BytesIO
 
-_STATUS_LINE = re.compile(rb"\s*(?:HTTP/\d+(?:\.\d+)?|ICY)\s+(\d{3})(?!\d)[^\n]*(?:\n|\Z)", re.I)
+_STATUS_LINE = re.compile(  # old servers send no version, no number, or a few bytes before it
+    rb"\s*[^\n<]{0,4}?(?:HTTP(?:/\S*)?|ICY)(?:[ \t]+(\d*)[^\n]*|\r*)(?:\n|\Z)", re.I
+)
 _LOCATION = re.compile(rb"^location[ \t]*:[^\n]*", re.I | re.M)
 _NO_ASCII = re.compile(rb"[\x80-\xff]")
 _HEADER_END = re.compile(rb"\n\r*\n")
-_CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
-_STEP = 1 << 16
+_CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,64})[ \t]*(?:;[^\n]*)?\r?\n")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+\Z")
+_NO_CODING = frozenset(("identity", "none", "7bit", "8bit", "binary"))
+_NO_BODY = frozenset((204, 304))
+_GZIP = b"\x1f\x8b"
+_GZIP_MEMBER = re.compile(rb"\x1f\x8b\x08")
+_ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # also a skippable frame
+_MAX_ZSTD_WINDOW = 8 << 20  # RFC 9659
+_STEP = 1 << 10  # bytes; of damaged data, what is decoded of fewer than these is lost
+_SIGHT = 1445  # https://mimesniff.spec.whatwg.org/#reading-the-resource-header
+_BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
+_BYTE_ORDER_MARKS = (b"\xfe\xff", b"\xff\xfe", b"\xef\xbb\xbf")
+_SHORT_TEXT = 512  # bytes; shorter compressed data may have no binary byte by chance
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -33,19 +47,49 @@ class Response(msgspec.Struct, frozen=True):
     status: int
     fields: Fields
     body: bytes
+    header_ended: bool = True
+    """Whether an empty line ends the header, within `MAX_HEADER_BYTES`."""
+
+
+class _Head(NamedTuple):
+    status: int
+    start: int
+    end: int
+    body: int | None
+    """Where the body begins; None if the header does not end."""
 
 
 def parse_response(block: bytes) -> Response | None:
-    """The response in the block of a record; None if it does not begin with a status line."""
-    line = _STATUS_LINE.match(block)
-    if line is None:
+    """The response in the block of a record; None if it does not begin with a status line.
+
+    Chromium's reading of status lines: https://chromium.googlesource.com/chromium/src/+/main/net/
+    http/http_response_headers.cc (``ParseStatusLine``). Where the number is missing it is 200. One
+    of more than three digits is none. An interim response (1xx) is passed over if another follows.
+    """
+    head = _head(block, 0)
+    while head and head.body is not None and 100 <= head.status < 200 and head.status != 101:
+        following = _head(block, head.body)
+        if following is None:
+            break
+        head = following
+    if head is None:
+        return None
+    fields = _fields(block[head.start : head.end])
+    body = b"" if head.body is None else block[head.body :]
+    return Response(head.status, fields, body, head.body is not None)
+
+
+def _head(block: bytes, position: int) -> _Head | None:
+    line = _STATUS_LINE.match(block, position)
+    if line is None or len(line[1] or b"") > 3:
         return None
     start = line.end()
-    end = _HEADER_END.search(block, start - 1, start + MAX_HEADER_BYTES)
-    head, body_start = (
-        (block[start : end.start()], end.end()) if end else (block[start:], len(block))
-    )
-    return Response(int(line[1]), _fields(head[:MAX_HEADER_BYTES]), block[body_start:])
+    limit = start + MAX_HEADER_BYTES
+    end = _HEADER_END.search(block, start - 1, limit)
+    status = int(line[1] or 200)
+    if end is None:
+        return _Head(status, start, min(limit, len(block)), None)
+    return _Head(status, start, end.start(), end.end())
 
 
 def _fields(head: bytes) -> Fields:
@@ -85,70 +129,203 @@ def field(fields: Fields, name: str) -> str | None:
 
 
 def decoded_body(response: Response, problems: Problems) -> tuple[bytes, bool]:
-    """The body with its encodings undone, and whether it was cut off at `MAX_BODY_BYTES`.
+    """The body with its codings undone, and whether that is all of what was sent.
 
     Many crawlers keep a body decoded under the header of the encoded one, so a body that is not in
-    the encoding that its header names is taken as it is. One that is damaged is read as far as it
-    goes, and counted.
+    the coding that its header names is taken as it is. One that is damaged, ends early or is longer
+    than `MAX_BODY_BYTES` is read as far as it goes, and counted. One in an unknown coding has no
+    content.
     """
-    body = response.body
-    if "chunked" in (field(response.fields, "transfer-encoding") or "").lower():
-        body = _unchunked(body, problems)
-    encodings = (field(response.fields, "content-encoding") or "").lower().split(",")
-    for encoding in reversed([encoding.strip() for encoding in encodings]):
-        reader = _READERS.get(encoding)
-        if reader is not None and body:
-            body = _decoded(reader, body, problems)
+    if has_unknown_coding(response.fields):
+        problems["unknown_coding"] += 1
+        return b"", False
+    transfer = _codings(response.fields, "transfer-encoding")
+    body, whole = response.body, True
+    # Kept decoded, a redirect or an error may be empty; a page was cut before its first byte.
+    is_empty_page = not body and response.status == 200
+    if transfer and is_empty_page:
+        problems["transfer_encoding"] += 1
+        whole = False
+    for coding in reversed(transfer):
+        body, is_sound = _undone(coding, body)
+        if not is_sound:
+            problems["transfer_encoding"] += 1
+            whole = False
+    is_as_sent = not transfer
+    for coding in reversed(_codings(response.fields, "content-encoding")):
+        encoded = body
+        body, is_sound = _undone(coding, encoded)
+        if not is_sound:
+            problems["content_encoding"] += 1
+            whole = False
+        is_as_sent &= body is not encoded or is_empty_page
+    if whole and is_as_sent and len(response.body) < said_length(response.status, response.fields):
+        problems["body_short"] += 1
+        whole = False
     if len(body) > MAX_BODY_BYTES:
         problems["body_truncated"] += 1
-        return body[:MAX_BODY_BYTES], True
-    return body, False
+        return body[:MAX_BODY_BYTES], False
+    return body, whole
 
 
-def _unchunked(body: bytes, problems: Problems) -> bytes:
+def has_unknown_coding(fields: Fields) -> bool:
+    """Whether the body is in a coding that cannot be undone here."""
+    return not _DECODERS.keys() >= set(_all_codings(fields))
+
+
+def is_coded(fields: Fields) -> bool:
+    """Whether the body is in any coding, by its header."""
+    return bool(_all_codings(fields))
+
+
+def _all_codings(fields: Fields) -> list[str]:
+    return _codings(fields, "transfer-encoding") + _codings(fields, "content-encoding")
+
+
+def _codings(fields: Fields, name: str) -> list[str]:
+    """The codings that fields called *name* list, in the order in which they were applied.
+
+    Some servers name something else there, which browsers pass over: that there is no coding, a
+    character encoding, or what is no token.
+    """
+    named = ",".join(value for own, value in fields if own == name).lower().split(",")
+    tokens = (each.partition(";")[0].strip() for each in named)
+    return [token for token in tokens if _TOKEN.match(token) and not _is_no_coding(token)]
+
+
+def _is_no_coding(token: str) -> bool:
+    return token in _NO_CODING or webencodings.lookup(token) is not None
+
+
+def said_length(status: int, fields: Fields) -> int:
+    """Bytes that a body should have by its Content-Length: the largest of several, 0 of none."""
+    if status in _NO_BODY or 100 <= status < 200:
+        return 0
+    lengths = ",".join(value for name, value in fields if name == "content-length")
+    numbers = (each.strip().lstrip("0") for each in lengths.split(","))
+    valid = (number[:19] for number in numbers if number.isascii() and number.isdigit())
+    return max(map(int, valid), default=0)
+
+
+class _Decoded(NamedTuple):
+    data: bytes
+    whole: bool
+    """What is in the coding does not end early, nor is it damaged."""
+
+
+def _undone(coding: str, body: bytes) -> tuple[bytes, bool]:
+    """*body* less one coding, and whether it is sound; *body* itself if it is not in the coding."""
+    decoded = _DECODERS[coding](body) if body else None
+    if decoded and (decoded.whole or len(decoded.data) > MAX_BODY_BYTES):
+        return decoded.data, True
+    if not body or (coding == "chunked" and not decoded):
+        return body, True
+    if coding != "chunked" and _is_text(body):
+        return body, True
+    return (decoded.data if decoded else body), False
+
+
+def _is_text(body: bytes) -> bool:
+    """Whether *body* is text, as far as its beginning shows: compressed data is not."""
+    begin = body[:_SIGHT]
+    if begin.startswith(_BYTE_ORDER_MARKS):
+        return True
+    return not _BINARY.search(begin) and (b"<" in begin or len(body) >= _SHORT_TEXT)
+
+
+def _unchunked(body: bytes) -> _Decoded | None:
+    """RFC 9112, 7.1; 8: it is whole if the chunk of size 0 was received."""
     chunks: list[bytes] = []
     position = 0
     while match := _CHUNK_SIZE.match(body, position):
         size = int(match[1], 16)
-        chunks.append(body[match.end() : match.end() + size])
-        position = match.end() + size
-        if size == 0 or position >= len(body):
-            return b"".join(chunks)
-        position += 2 if body[position : position + 2] == b"\r\n" else 1
-    if not chunks:
-        return body
-    problems["transfer_encoding"] += 1
-    return b"".join(chunks) + body[position:]
+        position = min(match.end() + size, len(body))
+        if size == 0:
+            return _Decoded(b"".join(chunks), True)
+        chunks.append(body[match.end() : position])
+        if body.startswith(b"\r\n", position):
+            position += 2
+        elif body.startswith(b"\n", position):
+            position += 1
+    return _Decoded(b"".join(chunks) + body[position:], False) if chunks else None
 
 
-def _deflate(file: io.BytesIO) -> Reader:
+class _Decompressor(Protocol):
+    """One of zlib or of zstandard."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+def _decompressed(
+    new: Callable[[], _Decompressor], data: bytes, again: re.Pattern[bytes] | None = None
+) -> _Decoded:
+    """What *data* holds, up to a little more than `MAX_BODY_BYTES`.
+
+    Another member or frame may follow the first, if it begins like *again*; whatever else follows
+    is no part of the body, as in browsers.
+    """
+    pieces: list[bytes] = []
+    size = position = 0
+    decompressor = new()
+    while position < len(data) and size <= MAX_BODY_BYTES:
+        try:
+            piece = decompressor.decompress(data[position : position + _STEP])
+        except (zlib.error, zstandard.ZstdError):
+            break
+        pieces.append(piece)
+        size += len(piece)
+        position = min(position + _STEP, len(data))
+        if decompressor.eof:
+            position -= len(decompressor.unused_data)
+            if again is None or not again.match(data, position):
+                return _Decoded(b"".join(pieces), True)
+            decompressor = new()
+    return _Decoded(b"".join(pieces), False)
+
+
+def _gunzip(data: bytes) -> _Decoded | None:
+    if not data.startswith(_GZIP):
+        return None
+    return _decompressed(lambda: zlib.decompressobj(zlib.MAX_WBITS | 16), data, _GZIP_MEMBER)
+
+
+def _inflate(data: bytes) -> _Decoded:
     """``deflate`` is the zlib format (RFC 1950); some servers send bare deflate data (RFC 1951)."""
-    data = file.getvalue()
-    try:
-        zlib.decompressobj().decompress(data[:_STEP], 1)
-    except zlib.error:
-        return io.BytesIO(zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, MAX_BODY_BYTES + 1))
-    return GzipReader(file, zlib=True)
+    is_zlib = data[0] & 0x0F == 8 and int.from_bytes(data[:2]) % 31 == 0
+    wbits = zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS
+    return _decompressed(lambda: zlib.decompressobj(wbits), data)
 
 
-_READERS: dict[str, Callable[[io.BytesIO], Reader]] = {
-    "gzip": GzipReader,
-    "x-gzip": GzipReader,
-    "deflate": _deflate,
-    "br": BrotliReader,
-    "zstd": ZstdReader,
-}
-
-
-def _decoded(open_reader: Callable[[io.BytesIO], Reader], body: bytes, problems: Problems) -> bytes:
+def _unbrotli(data: bytes) -> _Decoded:
     pieces: list[bytes] = []
     size = 0
+    reader = BrotliReader(io.BytesIO(data))
     try:
-        reader = open_reader(io.BytesIO(body))
         while size <= MAX_BODY_BYTES and (piece := reader.read(_STEP)):
             pieces.append(piece)
             size += len(piece)
-    except (OSError, ValueError, zlib.error):
-        if pieces or b"<" not in body[:1024]:
-            problems["content_encoding"] += 1
-    return b"".join(pieces) or body
+    except OSError:
+        return _Decoded(b"".join(pieces), False)
+    return _Decoded(b"".join(pieces), size <= MAX_BODY_BYTES)
+
+
+def _unzstd(data: bytes) -> _Decoded | None:
+    if not _ZSTD.match(data):
+        return None
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_ZSTD_WINDOW)
+    return _decompressed(lambda: decompressor.decompressobj(), data, _ZSTD)
+
+
+_DECODERS: dict[str, Callable[[bytes], _Decoded | None]] = {
+    "chunked": _unchunked,
+    "gzip": _gunzip,
+    "x-gzip": _gunzip,
+    "deflate": _inflate,
+    "x-deflate": _inflate,
+    "br": _unbrotli,
+    "zstd": _unzstd,
+}

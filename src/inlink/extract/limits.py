@@ -1,4 +1,7 @@
-"""How much of one record, one body and one page is read: absurd ones cost no more than this."""
+"""How much of one record, one body and one page is read: absurd ones cost no more than this.
+
+Also the times that a visit may have.
+"""
 
 MAX_BLOCK_BYTES = 16 << 20
 """Bytes of a record's block (HTTP header and body as sent) that are kept; the rest is skipped."""
@@ -20,3 +23,9 @@ MAX_TITLE = 1024
 
 MAX_ROBOTS = 1024
 """Characters that the robots directives of a page may have."""
+
+AHEAD = 24 * 60 * 60 * 1_000_000
+"""Microseconds that a visit may be dated later than the time of the ingest: clocks differ."""
+
+EARLIEST = -(1 << 15) * 24 * 60 * 60 * 1_000_000
+"""The first microsecond since 1970 that a segment can hold: its days are numbers of 16 bits."""

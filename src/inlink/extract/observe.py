@@ -13,7 +13,7 @@ from inlink.extract.captures import Capture
 from inlink.extract.encoding import page_text
 from inlink.extract.headers import canonical_link
 from inlink.extract.html import Page, read_page
-from inlink.extract.http import Response, decoded_body, field
+from inlink.extract.http import Response, decoded_body, field, has_unknown_coding
 from inlink.extract.outcomes import is_same_page
 from inlink.extract.problems import Problems
 from inlink.extract.robots import Directives, directives_for, is_robots_name, normalised
@@ -151,20 +151,20 @@ class Observer:
             last_modified=_validator(capture, "last-modified"),
             refers_to_id=refers_to.url_id if refers_to else None,
             unavailable_after=None,
-            complete=content.complete and not capture.truncated,
+            complete=content.complete and not (capture.truncated or _is_partial(capture.status)),
             file=self._file,
             offset=capture.offset,
         )
         return Observation(visit._replace(visit_id=visit_id(visit, links)), links)
 
     def _content(self, capture: Capture, page: UrlRow, address: str) -> _Content:
-        body, cut = b"", False
+        body, is_whole = b"", True
         if capture.kind == "response" and capture.page is None:
             response = Response(capture.status or 0, capture.fields, capture.body)
-            body, cut = decoded_body(response, self._problems)
+            body, is_whole = decoded_body(response, self._problems)
         named_type = field(capture.fields, "content-type")
         content_type = media_type(named_type, body)
-        is_html = content_type in HTML_TYPES
+        is_html = content_type in HTML_TYPES and not has_unknown_coding(capture.fields)
         read, encoding = capture.page or Page(), "utf-8"
         if is_html and body:
             text = page_text(body, named_type, self._problems)
@@ -191,7 +191,7 @@ class Observer:
             base_reference=read.base if named_base and depends else None,
             canonical_reference=canonical_reference,
             links=_element_links(read, resolver, directives.nofollow),
-            complete=not (cut or read.truncated),
+            complete=is_whole and not read.truncated,
         )
 
     def _canonical(
@@ -221,6 +221,11 @@ class Observer:
         if redirect:
             first.append(_page_link("location", redirect, "", nofollow, None))
         return first + content.links
+
+
+def _is_partial(status: int | None) -> bool:
+    """Whether a response of this status shows no more than a part, or is to be followed by one."""
+    return status is not None and (status == 206 or 100 <= status < 200)
 
 
 def _validator(capture: Capture, name: str) -> str | None:

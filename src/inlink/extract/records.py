@@ -13,7 +13,7 @@ from itertools import islice
 import fastwarc
 
 from inlink.extract.compression import compression_of
-from inlink.extract.framing import Record, framed_records
+from inlink.extract.framing import Record, add_field, framed_records
 from inlink.extract.limits import MAX_BLOCK_BYTES, MAX_HEADER_BYTES
 from inlink.extract.problems import Problems
 from inlink.extract.source import HashingFile
@@ -87,5 +87,5 @@ def _sound_records(file: HashingFile) -> Iterator[Record | None]:
 def _fields(record: fastwarc.WarcRecord) -> dict[str, str]:
     fields: dict[str, str] = {}
     for name, value in record.headers.to_tuples():
-        fields.setdefault(name.lower(), value.strip())
+        add_field(fields, name.lower(), value.strip())
     return fields

@@ -87,6 +87,10 @@ class BinaryFile(Protocol):
         """Close the file."""
 
 
+class NotSeekableError(OSError):
+    """A file can only be read forward, and what has to be read lies behind."""
+
+
 class HashingFile:
     """A crawl file that is read forward, and now and then again from a place already passed.
 
@@ -116,7 +120,7 @@ class HashingFile:
         """Go to *offset*; what lies between is hashed on the way.
 
         Raises:
-            OSError: the file can only be read forward.
+            NotSeekableError: the file can only be read forward.
         """
         if whence == os.SEEK_CUR:
             offset += self._position
@@ -128,7 +132,7 @@ class HashingFile:
             try:
                 self._position = self._file.seek(offset)
             except (ValueError, NotImplementedError) as error:
-                raise OSError(f"cannot be read again from {offset}") from error
+                raise NotSeekableError(f"cannot be read again from {offset}") from error
         return self._position
 
     def tell(self) -> int:

@@ -4,26 +4,44 @@ In: a WARC ``metadata`` record whose block is a JSON object with an ``Envelope``
 captures as from the WARC file, as far as a WAT file goes. What it does not have:
 
 - whether a link wraps an image, and the image (``image`` is false);
-- the text of the page, so that all limits are those of the WAT writer, as is the encoding;
-- failed fetches. Envelopes of requests and metadata are no visits.
+- the text of the page, so that all limits are those of the WAT writer, as is the encoding. Writers
+  do not undo the codings of a body, so one that its header says is encoded was not read as a whole;
+- failed fetches. Envelopes of metadata are no visits.
 
 The layout (https://commoncrawl.org/get-started) varies by year: ``href`` for ``url``, header values
 as lists, ``Status-Code`` for ``Status``; the path of a link is ``A@/href`` or ``AREA@/href``.
 """
 
+import html
+import re
 from functools import lru_cache
+from html.entities import html5
 from typing import Any
 
 import msgspec
 
-from inlink.extract.captures import Capture, ip_address, is_truncated, microseconds, web_uri
-from inlink.extract.framing import Record
+from inlink.extract.captures import (
+    Capture,
+    Request,
+    capture_of,
+    concurrent_of,
+    ip_address,
+    is_truncated,
+    microseconds,
+    payload_digest,
+    web_uri,
+)
+from inlink.extract.framing import Record, add_field, header_fields
 from inlink.extract.html import Link, Page, fold
-from inlink.extract.http import Fields
-from inlink.extract.limits import MAX_ANCHOR, MAX_LINKS, MAX_TITLE
+from inlink.extract.http import Fields, field, is_coded, said_length
+from inlink.extract.limits import MAX_ANCHOR, MAX_HEADER_BYTES, MAX_LINKS, MAX_TITLE
 from inlink.extract.problems import Problems
 
 _Object = dict[str, Any]
+
+_RESOLVED_SINCE = "20190708"
+_BUILT = re.compile(r"ia-web-commons\S*-(20\d{6})\d{6}")
+_REFERENCE = re.compile(r"&(?:#[0-9]+|#[xX][0-9a-fA-F]+|[a-zA-Z][a-zA-Z0-9]*);?(?!=)")
 
 
 class _Link(msgspec.Struct):
@@ -43,11 +61,14 @@ class _Html(msgspec.Struct, rename="pascal"):
 class _Response(msgspec.Struct, rename={"message": "Response-Message", "html": "HTML-Metadata"}):
     message: _Object = {}
     headers: _Object = msgspec.field(name="Headers", default_factory=dict)
-    html: _Html = msgspec.field(default_factory=_Html)
+    html: _Html | None = None
+    length: Any = msgspec.field(name="Entity-Length", default=None)
 
 
 class _Payload(msgspec.Struct):
     response: _Response = msgspec.field(name="HTTP-Response-Metadata", default_factory=_Response)
+    request: _Object = msgspec.field(name="HTTP-Request-Metadata", default_factory=dict)
+    length: Any = msgspec.field(name="Actual-Content-Length", default=None)
 
 
 class _Envelope(msgspec.Struct):
@@ -64,6 +85,16 @@ class _Entry(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Entry)
 
 
+def told_by(record: Record, info: Record | None, problems: Problems) -> Capture | Request | None:
+    """What a record of a WARC, ARC or WAT file tells of a visit; None if nothing.
+
+    *info* is the last ``warcinfo`` record before it.
+    """
+    if is_wat(record):
+        return wat_capture(record, problems, entities=has_entities(record, info))
+    return capture_of(record, problems)
+
+
 def is_wat(record: Record) -> bool:
     """Whether *record* is an entry of a WAT file."""
     return (
@@ -73,42 +104,137 @@ def is_wat(record: Record) -> bool:
     )
 
 
-def wat_capture(record: Record, problems: Problems) -> Capture | None:
-    """The visit that an entry of a WAT file tells of; None if it is none, or cannot be read."""
+def has_entities(entry: Record, info: Record | None) -> bool:
+    """Whether the texts of a WAT *entry* are as they stand in the page, with character references.
+
+    The extractor of Common Crawl resolves them since July 2019 (commoncrawl/ia-web-commons, issues
+    14 and 19). *info*, the ``warcinfo`` record of the file, may tell when the extractor was built,
+    and tells when the file was written; without it, the date of the entry has to do.
+    """
+    if info is not None:
+        software = header_fields(info.block[:MAX_HEADER_BYTES].splitlines()).get(
+            "software-info", ""
+        )
+        if built := _BUILT.search(software):
+            return built[1] < _RESOLVED_SINCE
+        entry = info
+    time = microseconds(entry.headers.get("warc-date", ""))
+    return time is not None and time < (microseconds(_RESOLVED_SINCE + "000000") or 0)
+
+
+def wat_capture(
+    record: Record, problems: Problems, *, entities: bool = False
+) -> Capture | Request | None:
+    """What an entry of a WAT file tells of a visit; None if nothing, or if it cannot be read.
+
+    *entities*: the texts of the entry have character references (see `has_entities`).
+    """
     try:
         envelope = _envelope(record.block.strip())
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         problems["wat_invalid"] += 1
         return None
-    headers = {
-        name.lower(): value for name, value in envelope.headers.items() if isinstance(value, str)
-    }
+    headers: dict[str, str] = {}
+    for name, value in _fields(envelope.headers):
+        add_field(headers, name, value)
     uri = web_uri(headers.get("warc-target-uri"))
     kind = headers.get("warc-type")
-    if uri is None or kind not in ("response", "revisit"):
+    if uri is None or kind not in ("request", "response", "revisit"):
         return None
     time = microseconds(headers.get("warc-date", ""))
     if time is None:
         problems["record_date"] += 1
         return None
+    if kind == "request":
+        method = _string(_object(envelope.payload.request, "Request-Message"), "Method")
+        return Request(uri, time, method.upper(), concurrent_of(headers)) if method else None
     response = envelope.payload.response
     status = _status(response.message)
     if kind == "response" and status is None:
         problems["http_header"] += 1
         return None
+    fields = _fields(response.headers)
+    content = response.html or _Html()
+    is_revisit = kind == "revisit"
     return Capture(
-        kind="response" if kind == "response" else "revisit",
+        kind="revisit" if is_revisit else "response",
         uri=uri,
         time=time,
         offset=record.offset,
         ip=ip_address(headers.get("warc-ip-address")),
-        digest=headers.get("warc-payload-digest"),
-        truncated=is_truncated(headers),
+        digest=payload_digest(headers, status, "revisit" if is_revisit else "response"),
+        truncated=not (is_revisit or _is_whole(envelope, headers, fields, problems)),
         status=status,
-        fields=_fields(response.headers),
-        page=_page(response.html, problems),
+        fields=fields,
+        page=_page(_resolved(content) if entities else content, problems),
         refers_to=web_uri(headers.get("warc-refers-to-target-uri")),
+        concurrent=concurrent_of(headers),
     )
+
+
+def _is_whole(
+    envelope: _Envelope, headers: dict[str, str], fields: Fields, problems: Problems
+) -> bool:
+    """Whether the entry says that all of the body was there to be read."""
+    response = envelope.payload.response
+    is_page = "html" in (field(fields, "content-type") or "").lower()
+    if is_truncated(headers) or is_coded(fields) or (is_page and response.html is None):
+        return False
+    if _number(envelope.payload.length) < _number(headers.get("content-length")):
+        problems["record_truncated"] += 1
+        return False
+    status = _status(response.message) or 0
+    if response.length is not None and _number(response.length) < said_length(status, fields):
+        problems["body_short"] += 1
+        return False
+    return True
+
+
+def _number(value: Any) -> int:
+    """A length that an entry has, in bytes; 0 where it has none."""
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+
+def _resolved(page: _Html) -> _Html:
+    """*page* with the character references of its texts resolved."""
+    links = [
+        _Link(
+            path=link.path,
+            url=_resolved_value(link.url),
+            href=_resolved_value(link.href),
+            text=html.unescape(link.text) if link.text else link.text,
+            alt=_resolved_value(link.alt),
+            rel=_resolved_value(link.rel),
+        )
+        for link in page.links
+    ]
+    head: _Object = {
+        name: [
+            {key: _resolved_value(each[key]) for key in each} for each in _objects(page.head, name)
+        ]
+        for name in ("Metas", "Link")
+    }
+    head["Title"] = html.unescape(_string(page.head, "Title") or "")
+    head["Base"] = _resolved_value(page.head.get("Base"))
+    return _Html(head, links)
+
+
+def _resolved_value(value: Any) -> Any:
+    """The value of an attribute, of what type it may be, with its character references resolved.
+
+    https://html.spec.whatwg.org/multipage/parsing.html#named-character-reference-state: without a
+    semicolon, before ``=`` or a letter or digit, none is meant.
+    """
+    if not isinstance(value, str) or "&" not in value:
+        return value
+    return _REFERENCE.sub(_resolved_reference, value)
+
+
+def _resolved_reference(match: re.Match[str]) -> str:
+    text = match[0]
+    is_known = text.startswith("&#") or text[1:] in html5
+    return html.unescape(text) if is_known else text
 
 
 def _envelope(block: bytes) -> _Envelope:
@@ -121,16 +247,22 @@ def _envelope(block: bytes) -> _Envelope:
 def _fitting(content: Any) -> _Envelope:
     """The envelope of an entry in which something has another type than usual, without that."""
     envelope = _object(content, "Envelope")
-    response = _object(_object(envelope, "Payload-Metadata"), "HTTP-Response-Metadata")
+    payload = _object(envelope, "Payload-Metadata")
+    response = _object(payload, "HTTP-Response-Metadata")
     html = _object(response, "HTML-Metadata")
     links = [
         _Link(**{name: _string(link, name) for name in _Link.__struct_fields__})
         for link in _objects(html, "Links")
     ]
-    page = _Html(_object(html, "Head"), links)
+    page = _Html(_object(html, "Head"), links) if "HTML-Metadata" in response else None
     message, headers = _object(response, "Response-Message"), _object(response, "Headers")
     return _Envelope(
-        _object(envelope, "WARC-Header-Metadata"), _Payload(_Response(message, headers, page))
+        _object(envelope, "WARC-Header-Metadata"),
+        _Payload(
+            _Response(message, headers, page, response.get("Entity-Length")),
+            _object(payload, "HTTP-Request-Metadata"),
+            payload.get("Actual-Content-Length"),
+        ),
     )
 
 
@@ -150,7 +282,7 @@ def _string(parent: _Object, *names: str) -> str | None:
 
 def _status(message: _Object) -> int | None:
     status = str(message.get("Status", message.get("Status-Code", "")))
-    return int(status) if len(status) == 3 and status.isascii() and status.isdigit() else None
+    return int(status) if len(status) <= 3 and status.isascii() and status.isdigit() else None
 
 
 def _fields(headers: _Object) -> Fields:

@@ -1,12 +1,13 @@
 """A cursor over a stretch of decompressed bytes that knows where in the file they are from."""
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 
 from inlink.extract.compression import Piece
 
 _KEPT = 1 << 20
-_MEMBERS_KEPT = 1 << 16
+_MANY_MEMBERS = 1 << 16
 
 
 class Window:
@@ -78,10 +79,26 @@ class Window:
                 break
         return size - left
 
-    def peek(self, size: int) -> bytes:
-        """The next *size* bytes, fewer at the end; the cursor stays."""
+    def ahead(self, size: int) -> int:
+        """How many bytes there are behind the cursor, at most *size*, which are then in memory."""
         self._fill(size)
-        return bytes(self._data[self._at : self._at + size])
+        return min(size, len(self._data) - self._at)
+
+    def peek(self, size: int, behind: int = 0) -> bytes:
+        """The *size* bytes that begin *behind* bytes from here, fewer at the end."""
+        self._fill(behind + size)
+        start = self._at + behind
+        return bytes(self._data[start : start + size])
+
+    def matches(self, pattern: re.Pattern[bytes]) -> bool:
+        """Whether *pattern* matches what lies behind the cursor, as far as it is in memory."""
+        return pattern.match(self._data, self._at) is not None
+
+    def search(self, pattern: re.Pattern[bytes], size: int) -> int | None:
+        """How far from the cursor the first match of *pattern* ends in the next *size* bytes."""
+        self._fill(size)
+        match = pattern.search(self._data, self._at, self._at + size)
+        return match.end() - self._at if match else None
 
     def _fill(self, size: int) -> bool:
         """Have *size* bytes behind the cursor; False if there are not so many."""
@@ -100,6 +117,7 @@ class Window:
         if not self._offsets or (not self._plain and offset != self._offsets[-1]):
             self._positions.append(self._base + len(self._data))
             self._offsets.append(offset)
-        if len(self._offsets) > 2 * _MEMBERS_KEPT:
-            del self._positions[:_MEMBERS_KEPT], self._offsets[:_MEMBERS_KEPT]
+        if len(self._offsets) > _MANY_MEMBERS:
+            passed = max(bisect_right(self._positions, self.position) - 1, 0)
+            del self._positions[:passed], self._offsets[:passed]
         self._data += data

@@ -146,27 +146,29 @@ def write_tables(web: Web, generation: Path, shuffle: Random | None = None) -> P
 RecordPlace = tuple[str, int]
 
 
-def places_of(url: str) -> tuple[RecordPlace, RecordPlace | None] | None:
+def places_of(url: str) -> tuple[list[RecordPlace], list[RecordPlace]] | None:
     """Where the visits of a page are told: of its content, and the last one; of some, neither."""
     number = zlib.crc32(url.encode()) >> 2
     if number % 11 == 0:
         return None
-    last = (f"batch-{number % 7}", number + 1) if number % 3 == 0 else None
-    return (f"batch-{number % 5}", number), last
+    contents = [(f"batch-{(number - nth) % 5}", number + nth) for nth in range(number % 3 + 1)]
+    return contents, [(f"batch-{number % 7}", number + 9)] if number % 3 == 0 else []
 
 
 def _place_rows(url: str) -> list[dict[str, object]]:
-    content, last = places_of(url) or (None, None)
     return [
         {
             "url_id": url_id(url),
-            "visit_id": place[1],
-            "is_content": place is content,
-            "batch": place[0],
-            "row": place[1],
+            "visit_id": row,
+            "is_content": is_content,
+            "nth": nth,
+            "visited_url_id": url_id(url),
+            "visited_at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+            "batch": batch,
+            "row": row,
         }
-        for place in (content, last)
-        if place is not None
+        for places, is_content in zip(places_of(url) or ((), ()), (True, False), strict=True)
+        for nth, (batch, row) in enumerate(places)
     ]
 
 

@@ -128,7 +128,9 @@ def check_pages(found: list[Evidence]) -> None:
         f"https://page.example/{number}" for number in range(len(found))
     ]
     for number, evidence in enumerate(found):
-        finding = find_link(evidence.capture, "https://shop.example/", Settings())
+        finding = find_link(
+            evidence.capture, evidence.capture.uri, "https://shop.example/", Settings()
+        )
         assert finding is not None
         assert [one.anchor for one in finding.occurrences] == [f"number {number}"]
         assert evidence.content.startswith(b"WARC/1.0\r\n")

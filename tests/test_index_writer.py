@@ -53,8 +53,8 @@ def test_counts_are_those_of_the_tables(tmp_path: Path) -> None:
     ranked = {*web.ranks, *(url for url, past in web.past_ranks.items() if past)}
     placed = {url: places for url in web.pages if (places := places_of(url))}
     assert partition.targets == len({*ranked, *placed} | {link.target for link in web.links})
-    assert partition.places == sum(1 if last is None else 2 for _, last in placed.values())
-    named = {place[0] for places in placed.values() for place in places if place}
+    assert partition.places == sum(len(places) for both in placed.values() for places in both)
+    named = {batch for both in placed.values() for places in both for batch, _ in places}
     assert partition.batch_names == len(named)
     assert partition.past_ranks == sum(map(len, web.past_ranks.values()))
     assert partition.past_domain_ranks == sum(map(len, web.past_domain_ranks.values()))

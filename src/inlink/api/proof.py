@@ -6,7 +6,7 @@ is looked up first, so nothing is read or fetched for links that it does not kno
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import urlsplit
 
 from inlink.api.answers import EvidenceAnswer, EvidenceRecord, RecordFile
@@ -55,7 +55,7 @@ def get_evidence(call: ProofCall) -> EvidenceAnswer:
         page_text=evidence.capture.page is None,
         occurrences=finding.occurrences,
         records=[_told(hop) for hop, _ in hops],
-        last_visit=_last_visit(call, places.last if places else None),
+        last_visit=_last_visit(call, places.last if places else ()),
     )
 
 
@@ -112,25 +112,64 @@ def _hops(call: ProofCall, link: PairLink) -> Iterator[Hop]:
         places = call.reader.page_places(url) if url else None
         if places is None:
             return
-        evidence = _read(call, places.content)
-        finding = find_link(evidence.capture, link.url_to, call.resources.settings)
-        if finding is None:
+        hop = _best(_findings(call, places.content, url, link.url_to))
+        if hop is None:
             return
-        yield evidence, finding
-        url = finding.redirect_url if link.link_type == "redirect" else None
+        yield hop
+        url = hop[1].redirect_url if link.link_type == "redirect" else None
 
 
-def _read(call: ProofCall, place: Place) -> Evidence:
-    settings = call.resources.settings
-    try:
-        known = recorded(call.resources.layout, place.batch, place.row)
-        return read_record(known, settings.drop_parameters)
-    except RecordGoneError as error:
-        raise ApiError(410, str(error)) from error
+def _findings(
+    call: ProofCall, places: Sequence[Place], url_from: str, url_to: str
+) -> Iterator[Hop]:
+    """What each of the records of one content says of a link."""
+    for evidence in _readable(call, places):
+        finding = find_link(evidence.capture, url_from, url_to, call.resources.settings)
+        if finding is not None:
+            yield evidence, finding
 
 
-def _last_visit(call: ProofCall, place: Place | None) -> EvidenceRecord | None:
-    return None if place is None else _told(_read(call, place))
+def _best(hops: Iterable[Hop]) -> Hop | None:
+    """The first that has the link in a WARC or ARC record; else in WAT; else the first at all."""
+    best: Hop | None = None
+    for hop in hops:
+        if best is None or _worth(hop) > _worth(best):
+            best = hop
+        if all(_worth(best)):
+            break
+    return best
+
+
+def _worth(hop: Hop) -> tuple[bool, bool]:
+    evidence, finding = hop
+    return bool(finding.occurrences), evidence.capture.page is None
+
+
+def _readable(call: ProofCall, places: Sequence[Place]) -> Iterator[Evidence]:
+    """The records of one content that can still be read.
+
+    Raises:
+        ApiError: 410, none can.
+    """
+    gone: RecordGoneError | None = None
+    found = False
+    for place in places:
+        try:
+            known = recorded(call.resources.layout, place.batch, place.row)
+            evidence = read_record(known, call.resources.settings.drop_parameters)
+        except RecordGoneError as error:
+            gone = gone or error
+            continue
+        found = True
+        yield evidence
+    if gone and not found:
+        raise ApiError(410, str(gone)) from gone
+
+
+def _last_visit(call: ProofCall, places: Sequence[Place]) -> EvidenceRecord | None:
+    """The record of the last visit; WAT tells as much of it as WARC."""
+    evidence = next(_readable(call, places), None)
+    return None if evidence is None else _told(evidence)
 
 
 def _told(evidence: Evidence) -> EvidenceRecord:

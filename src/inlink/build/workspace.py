@@ -64,7 +64,7 @@ class Workspace:
             nowhere = {"batch": ibis.literal(""), "row": ibis.literal(0, "int32")}
             return self._empty(schema).mutate(**nowhere)
         rows = self._connection.read_parquet(
-            [str(file) for file in files], filename=True, file_row_number=True
+            [str(file) for file in files], filename=True, file_row_number=True, union_by_name=True
         )
         return rows.mutate(
             batch=rows["filename"].re_extract(r"([^/]+)/[^/]+$", 1),

@@ -49,8 +49,9 @@ def check(url_from: str, url_to: str, settings: Settings, folder: Path) -> Check
     spec = CrawlSpec(name="check", seeds=(page,), max_pages=1, depth=0)
     summary = crawl(spec, Layout(folder), settings)
     for capture in _captures(summary.files):
-        finding = find_link(capture, target, settings)
-        if finding is not None and canonical_url(capture.uri) == page:
+        url = canonical_url(capture.uri, drop_parameters=settings.drop_parameters)
+        finding = find_link(capture, page, target, settings) if url == page else None
+        if finding is not None:
             return _told(page, target, capture, finding)
     raise CheckError(f"{page} was not fetched: {dict(summary.outcomes)}.")
 

@@ -1,6 +1,6 @@
 """Is the link in this record, where, and does it count?
 
-In: the capture of a page, and the URLs of the page and of the link. Out: each element that links
+In: a capture, and the URLs of the page and of the link. Out: each element that links
 there, as the index reads it and with its surroundings; and what the visit means for the page.
 """
 
@@ -39,8 +39,14 @@ class Finding(msgspec.Struct, frozen=True):
     redirect_url: str | None
 
 
-def find_link(capture: Capture, url_to: str, settings: Settings) -> Finding | None:
-    """What *capture* says of a link to *url_to* (canonical); None if it is no visit of a page."""
+def find_link(capture: Capture, url_from: str, url_to: str, settings: Settings) -> Finding | None:
+    """What *capture* says of a link from *url_from* to *url_to*; None if it is no visit of a page.
+
+    Both are canonical. A page may have the content of another URL, by a revisit: that is read as if
+    it had been sent at *url_from*.
+    """
+    if canonical_url(capture.uri, drop_parameters=settings.drop_parameters) != url_from:
+        capture = msgspec.structs.replace(capture, uri=url_from)
     book = UrlBook(settings.drop_parameters)
     observation = Observer("", settings.robot_name, book, Problems()).observe(capture)
     if observation is None:

@@ -36,10 +36,14 @@ class Place(NamedTuple):
 
 
 class PagePlaces(NamedTuple):
-    """The visits of a page: that of its last content, and the last one if that is another."""
+    """The visits of a page: those that had its last content, and the last one if it is another.
 
-    content: Place
-    last: Place | None
+    Each is told in several places where several batches have it: first the visit that the links
+    were read from, then the latest.
+    """
+
+    content: tuple[Place, ...]
+    last: tuple[Place, ...]
 
 
 def links_between(partition: Partition, targets: slice, pages: slice) -> list[PairLink]:
@@ -77,8 +81,9 @@ def page_places(partition: Partition, page: slice) -> PagePlaces | None:
     """Where the visits of a page, one of the targets, are told; None if it never had content."""
     places = partition.places
     start, stop = np.searchsorted(places.target, [page.start, page.stop]).tolist()
-    found = [
+    found = tuple(
         Place(partition.batch_names.get(int(places.batch[place])), int(places.row[place]))
         for place in range(start, stop)
-    ]
-    return PagePlaces(found[0], found[1] if len(found) > 1 else None) if found else None
+    )
+    contents = int(np.count_nonzero(places.is_content[start:stop]))
+    return PagePlaces(found[:contents], found[contents:]) if found else None

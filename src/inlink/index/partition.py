@@ -140,9 +140,10 @@ class TopHosts:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Visits of targets that are pages, by target; that of its content before the last one."""
+    """Visits of targets that are pages, by target: those with its content, then its last one."""
 
     target: Int32
+    is_content: UInt8
     batch: Int32
     row: Int32
 

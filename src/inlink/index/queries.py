@@ -142,7 +142,7 @@ where partition = getvariable('partition')
 
 PLACED = """
 create or replace temp table placed as
-select position, is_content, batch, places.row
+select position, is_content, nth, batch, places.row
 from places join address using (url_id)
 where partition = getvariable('partition')
 """
@@ -194,9 +194,10 @@ order by row, until
 """
 
 PLACE_COLUMNS = """
-select position, batch_name.row::integer as batch, placed.row
+select
+    position, is_content::utinyint as is_content, batch_name.row::integer as batch, placed.row
 from placed join batch_name using (batch)
-order by position, is_content desc
+order by position, is_content desc, nth
 """
 
 _OF_LINK = f"""

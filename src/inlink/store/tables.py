@@ -127,13 +127,18 @@ GRAPH = pa.schema(
 REFERRALS = pa.schema(_required(("url_id", pa.int64()), ("refers_to_id", pa.int64())))
 
 PLACES = pa.schema(
-    _required(
-        ("url_id", pa.int64()),
-        ("visit_id", pa.int64()),
-        ("is_content", pa.bool_()),
-        ("batch", pa.string()),
-        ("row", pa.int32()),
-    )
+    [
+        *_required(
+            ("url_id", pa.int64()),
+            ("visit_id", pa.int64()),
+            ("is_content", pa.bool_()),
+            ("nth", pa.int32()),
+            ("visited_url_id", pa.int64()),
+            ("visited_at", TIME),
+        ),
+        pa.field("payload_digest", pa.string()),
+        *_required(("batch", pa.string()), ("row", pa.int32())),
+    ]
 )
 
 RANKS = pa.schema(

@@ -264,7 +264,7 @@ def domain_rank(web: Web, url: str) -> int:
 def value(web: Web, link: Link, order: str) -> int:
     """What *order* compares."""
     if order == "date_found":
-        return link.first_seen.date().toordinal()
+        return link.found_at.date().toordinal()
     rank = backlink(web, link)
     return rank.inlink_rank if order == "inlink_rank" else rank.domain_inlink_rank
 
@@ -291,7 +291,7 @@ def refdomains(web: Web, links: Sequence[Link], order: str, limit: int) -> list[
 
     def place(host: str) -> tuple[int, bytes]:
         if order == "date_found":
-            return -first[host].toordinal(), host.encode()
+            return -min(value(web, link, order) for link in by_host[host]), host.encode()
         return -max(value(web, link, order) for link in by_host[host]), host.encode()
 
     return [
@@ -423,13 +423,16 @@ def new_lost_refdomains(
 ) -> list[NewLostRefdomain]:
     """Every event, in order."""
     named = sorted(stays(links).items(), key=lambda item: item[0].encode())
+    seen: dict[str, dt.date] = {}
+    for link in sorted(links, key=lambda link: link.first_seen):
+        seen.setdefault(host_of(link.source), link.first_seen.date())
     every = [(host, stay) for host, group in named for stay in group]
     events: list[tuple[dt.date, NewLostType, str, Stay]] = [
         *((stay[0], "new", host, stay) for host, stay in every),
         *((stay[1], "lost", host, stay) for host, stay in every if stay[1]),
     ]
     rows = [
-        _new_lost_refdomain(web, *event)
+        _new_lost_refdomain(web, *event, seen[event[2]])
         for event in events
         if days[0] <= event[0] <= days[1] and new_lost_type in {None, event[1]}
     ]
@@ -439,7 +442,7 @@ def new_lost_refdomains(
 
 
 def _new_lost_refdomain(
-    web: Web, day: dt.date, new_lost_type: NewLostType, host: str, stay: Stay
+    web: Web, day: dt.date, new_lost_type: NewLostType, host: str, stay: Stay, first_seen: dt.date
 ) -> NewLostRefdomain:
     _, last, links = stay
     latest: dict[tuple[bytes, bytes, str], Link] = {}
@@ -453,7 +456,7 @@ def _new_lost_refdomain(
         refdomain=host,
         backlinks=len(counted),
         dofollow_backlinks=sum(not link.nofollow for link in counted),
-        first_seen=min(link.first_seen for link in counted).date(),
+        first_seen=first_seen,
         domain_inlink_rank=domain_rank(web, links[0].source),
     )
 

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 
 from inlink.urls.canonical import canonical_url, sort_key
 from inlink.urls.domains import icann_domain
-from inlink.urls.targets import Mode, Target, TargetError, parse_target
+from inlink.urls.targets import (
+    Mode,
+    Target,
+    TargetError,
+    parse_ranked,
+    parse_subtree,
+    parse_target,
+    parse_url,
+)
 
 MODES: list[Mode] = ["domain", "host", "url"]
 
@@ -89,7 +97,7 @@ def test_a_url(text: str, inside: list[str], outside: list[str]) -> None:
     ("text", "name", "registrable", "icann"),
     [
         ("example.com.", "example.com", "example.com", "example.com"),
-        ("www.example.com..", "example.com", "example.com", "example.com"),
+        ("www.example.com.", "example.com", "example.com", "example.com"),
         ("www.com", "www.com", "www.com", "www.com"),
         ("www.co.uk", "www.co.uk", "www.co.uk", "www.co.uk"),
         ("www.gov.uk", "www.gov.uk", "www.gov.uk", "www.gov.uk"),
@@ -143,8 +151,8 @@ def test_nothing_lies_beneath_an_address(text: str) -> None:
         ("example.com/" + "a" * 9000, "8192"),
         ("intranet", "no dot"),
         ("http:", "not a valid URL"),
-        (".", "no dot"),
-        ("..", "no dot"),
+        (".", "not a host name"),
+        ("..", "not a host name"),
     ],
 )
 @pytest.mark.parametrize("mode", MODES)
@@ -166,9 +174,190 @@ def test_a_public_suffix_can_be_a_host() -> None:
     assert covers(parse_target("co.uk", "host"), "http://co.uk/x")
 
 
-LABELS = st.sampled_from(["a", "b", "a-b", "ab", "a!", "(", ",", "", "www", "%61", "xn--a"])
-NAMES = st.lists(LABELS, min_size=1, max_size=4).map(lambda labels: ".".join([*labels, "com"]))
-HOSTS = NAMES | st.builds("{}.".format, NAMES) | st.sampled_from(["192.0.2.1", "[::1]", "a.org"])
+# RFC 1035, 2.3.4: labels of 1 to 63 characters, names of at most 253 without the root's dot.
+# RFC 5892, 2.6: no quotes, no brackets. What the WHATWG parser refuses is "not a valid URL".
+NO_NAMES = [
+    "a.com,b.com",
+    "a.com;b.com",
+    "a.com|b",
+    "a..com",
+    ".example.com",
+    "example.com..",
+    "..example.com",
+    '"example.com"',
+    "'example.com'",
+    "`example.com`",
+    "“example.com”",
+    "«example.com»",
+    "\uff08example.com\uff09",
+    "(example.com)",
+    "{example}.com",
+    "example.com!",
+    "exa$mple.com",
+    "a&b.com",
+    "a+b.com",
+    "a=b.com",
+    "a~b.com",
+    "exa mple.com",
+    "a.com b.com",
+    "<example.com>",
+    "example.com,",
+    "a%2Cb.com",
+    "%22a.com%22",
+    "a…b.com",
+    f"{'a' * 64}.com",
+    ".".join(["a" * 63] * 4),
+    "*",
+    "*.",
+    "**.example.com",
+    "*example.com",
+    "a.*.com",
+    "www.*.com",
+    "example.*",
+    "*.*.example.com",
+    "*.com",
+    "*.co.uk",
+    "*.192.0.2.1",
+    "*.localhost",
+]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("text", NO_NAMES)
+@pytest.mark.parametrize("around", ["{}", "http://{}/", "https://{}/path?query", "//{}:8080"])
+def test_what_no_host_is_named_is_no_target(text: str, mode: Mode, around: str) -> None:
+    with pytest.raises(TargetError) as error:
+        parse_target(around.format(text), mode)
+    assert "Valid is a host name (example.com)" in str(error.value)
+
+
+def test_what_is_wrong_with_a_name_is_told() -> None:
+    for text, said in (
+        ("a.com,b.com", r"'a\.com,b\.com' is not a host name: it has ',' \(several targets are"),
+        ("a..com", r"'a\.\.com' is not a host name: there is nothing before, between"),
+        ('"a.com"', """it has '"'"""),
+        (f"{'a' * 64}.com", "a label has more than 63 characters"),
+        (".".join(["a" * 63] * 4), "it has more than 253 characters"),
+    ):
+        with pytest.raises(TargetError, match=said):
+            parse_target(text, "host")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "_dmarc.example.com",
+        "under_score.example.com",
+        "-a.example.com",
+        "a-.example.com",
+        "a--b.example.com",
+        "xn--bcher-kva.de",
+        "bücher.de",
+        "l·l.cat",
+        "ファイル・名.jp",
+        "💩.la",
+        "example.com.",
+        "1.example.com",
+        f"{'a' * 63}.com",
+        ".".join(["a" * 63] * 3 + ["b" * 57, "com"]),
+    ],
+)
+@pytest.mark.parametrize("mode", MODES)
+def test_names_in_use_are_targets(text: str, mode: Mode) -> None:
+    url = canonical_url(f"http://{text}/")
+    assert url is not None
+    assert covers(parse_target(text, mode), url)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "*.example.com",
+        "*.example.com/*",
+        "*.EXAMPLE.com",
+        "http://*.example.com/",
+        "https://*.example.com/*",
+        "*.example.com:8080/path",
+        "%2A.example.com",
+        "//*.example.com",
+        "*.www.example.com",
+        "http://user@*.example.com/",
+    ],
+)
+def test_a_wildcard_is_the_domain_in_mode_domain_alone(text: str) -> None:
+    target, domain = parse_target(text, "domain"), parse_target("example.com", "domain")
+    assert target == domain
+    for mode in ("host", "url"):
+        with pytest.raises(TargetError, match=r"mode domain, not in mode (host|url)\. Valid is"):
+            parse_target(text, "host" if mode == "host" else "url")
+
+
+def test_stars_behind_the_host_are_nothing_special() -> None:
+    assert parse_target("www.example.com/*", "host") == parse_target("www.example.com", "host")
+    assert covers(parse_target("example.com/*", "url"), "http://example.com/*")
+
+
+@pytest.mark.parametrize(
+    ("text", "inside", "outside"),
+    [
+        ("example.com", "a.example.com", "example.org"),
+        ("www.example.com", "a.www.example.com", "example.com"),
+        ("WWW.example.com:8080/path", "www.example.com", "a.example.com"),
+        ("http://seo.jouwlinkhier.nl/path", "a.seo.jouwlinkhier.nl", "jouwlinkhier.nl"),
+        ("*.example.com", "example.com", "an-example.com"),
+        ("example.com.", "a.example.com", "example.com.org"),
+        ("192.0.2.1", "192.0.2.1", "a.192-0-2-1.example"),
+        ("www.com", "a.www.com", "other.com"),
+    ],
+)
+def test_a_subtree_is_exactly_that_host_and_beneath(text: str, inside: str, outside: str) -> None:
+    target = parse_subtree(text)
+    assert covers(target, f"https://{inside}/x")
+    assert not covers(target, f"https://{outside}/x")
+
+
+def test_a_subtree_is_of_a_name() -> None:
+    for text in ("a.com,b.com", "co.uk", "a..com", "intranet"):
+        with pytest.raises(TargetError):
+            parse_subtree(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("example.com", "example.com/"),
+        ("www.example.com", "www.example.com"),
+        ("https://example.com/a", "https://example.com/a"),
+        ("*.example.com/*", "example.com/*"),
+        ("http://u@*.example.com:81/x", "http://u@example.com:81/x"),
+    ],
+)
+def test_what_has_a_rank_is_the_url_that_a_target_names(text: str, url: str) -> None:
+    assert parse_ranked(text) == parse_target(url, "url")
+
+
+def test_a_link_may_lead_to_any_host() -> None:
+    url = "http://a..b,c.example.com/x"
+    target = parse_url(url)
+    assert covers(target, url)
+    assert covers(parse_target("example.com", "domain"), url)
+    assert target.partition_domain == "example.com"
+    with pytest.raises(TargetError):
+        parse_url("ftp://example.com/")
+
+
+def hosts_of(labels: list[str]) -> st.SearchStrategy[str]:
+    names = st.lists(st.sampled_from(labels), min_size=1, max_size=4)
+    dotted = names.map(lambda labels: ".".join([*labels, "com"]))
+    return (
+        dotted | st.builds("{}.".format, dotted) | st.sampled_from(["192.0.2.1", "[::1]", "a.org"])
+    )
+
+
+LABELS = ["a", "b", "a-b", "ab", "a_", "www", "%61", "xn--a"]
+ASKED = hosts_of(LABELS)
+"""Hosts that can be asked for; there are URLs of others."""
+HOSTS = hosts_of([*LABELS, "a!", "(", ",", ""])
 ADDRESSES = st.builds(
     "{}{}{}{}".format,
     st.sampled_from(["", "u@", "u:p@"]),
@@ -183,7 +372,7 @@ def hostname(url: str) -> str:
     return ada_url.parse_url(url, ("hostname",))["hostname"]
 
 
-@given(HOSTS, st.lists(URLS, min_size=1, max_size=20))
+@given(ASKED, st.lists(URLS, min_size=1, max_size=20))
 def test_a_host_is_its_urls_and_no_others(host: str, texts: list[str]) -> None:
     target = parse_target(host, "host")
     for text in texts:
@@ -192,14 +381,12 @@ def test_a_host_is_its_urls_and_no_others(host: str, texts: list[str]) -> None:
             assert covers(target, url) == (hostname(url) == hostname(f"http://{host}"))
 
 
-@given(HOSTS, st.lists(URLS, min_size=1, max_size=20))
+@given(ASKED, st.lists(URLS, min_size=1, max_size=20))
 def test_a_domain_is_its_hosts_and_no_others(host: str, texts: list[str]) -> None:
     target = parse_target(host, "domain")
     name = hostname(f"http://{host}").rstrip(".")
     if name.startswith("www.") and name.count(".") > 1:
         name = name.removeprefix("www.")
-    if name == ".com":
-        return  # no name beneath a public suffix, but a label more
     for text in texts:
         url = canonical_url(text)
         if url is not None:
@@ -212,7 +399,7 @@ def test_a_domain_is_its_hosts_and_no_others(host: str, texts: list[str]) -> Non
 def test_a_url_is_itself_and_no_other(text: str, other: str) -> None:
     url, another = canonical_url(text), canonical_url(other)
     if url is not None and another is not None:
-        assert covers(parse_target(text, "url"), another) == (url == another)
+        assert covers(parse_url(text), another) == (url == another)
 
 
 @given(ADDRESSES.filter(lambda address: "@" not in address and ":80" not in address), URLS)
@@ -220,7 +407,7 @@ def test_a_url_without_scheme_is_both(address: str, other: str) -> None:
     both = {canonical_url(f"http://{address}"), canonical_url(f"https://{address}")}
     another = canonical_url(other.replace("u@", "").replace("u:p@", ""))
     if another is not None:
-        assert covers(parse_target(address, "url"), another) == (another in both)
+        assert covers(parse_url(address), another) == (another in both)
 
 
 @given(st.text(st.characters()), st.sampled_from(MODES))

@@ -65,13 +65,13 @@ class Ranks:
         }
 
     def of_target(self, target: Target) -> dict[str, int]:
-        """The highest InLink Rank of its URLs, and the Domain InLink Rank."""
-        inside = [
-            rank for url, rank in self.pages.items() if target.name in url and target.covers(url)
-        ]
+        """InLink Rank of the URL that it names, of either scheme, and the Domain InLink Rank."""
+        named = [target.name]
+        if target.mode != "url":
+            named = [f"{scheme}://{target.name}/" for scheme in ("http", "https")]
         host = host_of(target.name) if target.mode == "url" else target.name
         return {
-            "inlink_rank": max(inside, default=UNKNOWN),
+            "inlink_rank": max(map(self.page, named)),
             "domain_inlink_rank": self.host(host),
         }
 
@@ -301,9 +301,7 @@ def backlinks(rows: Iterable[Row], order: str, ranks: Ranks) -> list[dict[str, A
 
     def place(row: Row) -> tuple[Any, ...]:
         value = (
-            row.link.first_seen.toordinal()
-            if order == "date_found"
-            else ranks.of_source(row)[order]
+            row.link.found_at.toordinal() if order == "date_found" else ranks.of_source(row)[order]
         )
         return -value, order_key(row.key.target), order_key(row.key.source), row.key.link_type
 
@@ -316,7 +314,7 @@ def refdomains_in_order(rows: Iterable[Row], order: str, ranks: Ranks) -> list[d
 
     def place(host: str) -> tuple[int, str]:
         values = {
-            "date_found": min(row.link.first_seen for row in hosts[host]).toordinal(),
+            "date_found": min(row.link.found_at for row in hosts[host]).toordinal(),
             "domain_inlink_rank": ranks.host(host),
             "inlink_rank": max(ranks.page(row.key.source) for row in hosts[host]),
         }

@@ -181,12 +181,14 @@ def new_lost_refdomains(
         value = day.toordinal() if order == "new_lost_date" else ranks.host(presence.host)
         return -value, what == "lost", presence.host, day
 
+    own = by_host(rows)
     return [
         {
             "new_lost_date": iso(day),
             "new_lost_type": what,
             "refdomain": presence.host,
             **refdomain(_counted(presence)),
+            "first_seen": iso(min(row.link.first_seen for row in own[presence.host])),
             "domain_inlink_rank": ranks.host(presence.host),
         }
         for day, what, presence in sorted(_domain_events(rows, days, kind), key=place)

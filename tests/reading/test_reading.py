@@ -478,7 +478,7 @@ def test_lists_group_links_by_text_page_and_address() -> None:
     said = {name: value for name, value in summary.items() if type(value) is int}
     assert said == {
         **answers.metrics(rows),
-        "inlink_rank": 5,
+        "inlink_rank": 3,
         "domain_inlink_rank": -1,
         "anchors": 2,
         "dofollow_anchors": 1,

@@ -33,7 +33,7 @@ from inlink.api.requests import (
 from inlink.index.days import Span
 from inlink.index.filters import LinkFilter
 from inlink.index.rows import NewLostType
-from inlink.urls.targets import TargetError, parse_target
+from inlink.urls.targets import TargetError, parse_subtree
 
 MAX_DAYS = 36_525
 """How many days may be counted one by one: a hundred years."""
@@ -136,7 +136,7 @@ def _filter(call: Call[LinkDaysRequest] | Call[NewLostBacklinksRequest]) -> Link
     if request.url_from is not UNSET:
         drop = call.resources.settings.drop_parameters
         try:
-            source = parse_target(request.url_from, "domain", drop)
+            source = parse_subtree(request.url_from, drop)
         except TargetError as error:
             raise ApiError.invalid("url_from", str(error)) from error
     return LinkFilter(

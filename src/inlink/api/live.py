@@ -47,6 +47,7 @@ from inlink.api.requests import (
     RefdomainsRequest,
 )
 from inlink.index.filters import LinkFilter, TextFilter
+from inlink.urls.targets import parse_ranked
 
 
 def get_metrics(call: Call[MetricsRequest]) -> MetricsAnswer:
@@ -59,7 +60,9 @@ def get_summary(call: Call[MetricsRequest]) -> SummaryAnswer:
     """Everything that is counted of each target."""
     if call.is_huge():
         return SummaryAnswer([], message=HUGE_TARGET)
-    summaries = map(call.reader.summary, call.targets)
+    drop = call.resources.settings.drop_parameters
+    ranked = [parse_ranked(text, drop) for text in call.texts]  # as get-inlink-rank reads them
+    summaries = map(call.reader.summary, call.targets, ranked)
     return SummaryAnswer(list(map(TargetSummary.of, call.texts, summaries)))
 
 

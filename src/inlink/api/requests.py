@@ -45,7 +45,8 @@ Mode = Annotated[
 Order = Annotated[
     BacklinkOrder,
     Meta(
-        description="date_found: most recent first. domain_inlink_rank, inlink_rank: highest first."
+        description="date_found: most recent first; what was lost and came back, by when it came"
+        " back. domain_inlink_rank, inlink_rank: highest first."
     ),
 ]
 
@@ -135,7 +136,7 @@ ByFollow = Annotated[
 UrlFrom = Annotated[
     str,
     Meta(
-        description="Only backlinks from pages of this domain and of every name beneath it;"
+        description="Only backlinks from pages of exactly this host and of every name beneath it;"
         " of a URL, the host counts."
     ),
 ]

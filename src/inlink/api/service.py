@@ -7,6 +7,7 @@ and waits for nothing may run in the one that serves all requests (`Service.at_o
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -25,7 +26,7 @@ from inlink.api.errors import HUGE_TARGET_STATUS, ApiError
 from inlink.api.formats import JSON, Format, chosen
 from inlink.api.generations import Generations, NothingBuiltError
 from inlink.api.requests import takes_batch
-from inlink.urls.targets import Mode, Target, TargetError, parse_target
+from inlink.urls.targets import Mode, Target, TargetError, parse_target, parse_url
 
 logger = logging.getLogger(__name__)
 
@@ -170,17 +171,25 @@ class Service:
         """The targets of a request, as they were sent and as they are read."""
         if command.has_link:
             texts = [request.url_from, request.url_to]
-            page = self._target("url_from", request.url_from, "url")
-            return texts, [page, self._target("url_to", request.url_to, "url")]
+            return texts, [
+                self._target("url_from", parse_url, request.url_from),
+                self._target("url_to", parse_url, request.url_to),
+            ]
         texts = [request.target]
         if takes_batch(command.request):
             texts = parameters.targets(request.target)
         mode: Mode = request.mode if command.has_mode else "url"
-        return texts, [self._target("target", text, mode) for text in texts]
 
-    def _target(self, parameter: str, text: str, mode: Mode) -> Target:
+        def read(text: str, drop: tuple[str, ...]) -> Target:
+            return _parsed_target(text, mode, drop)
+
+        return texts, [self._target("target", read, text) for text in texts]
+
+    def _target(
+        self, parameter: str, read: Callable[[str, tuple[str, ...]], Target], text: str
+    ) -> Target:
         try:
-            return _parsed_target(text, mode, self.resources.settings.drop_parameters)
+            return read(text, self.resources.settings.drop_parameters)
         except TargetError as error:
             raise ApiError.invalid(parameter, str(error)) from error
 

@@ -2,7 +2,8 @@
 
 In: ``redirects``, from page to page with their stretches of time, and ``urls``.
 Out: rows of ``links`` with link type ``redirect``. A chain is live while all of its hops are; it is
-found with the last of them and lost with the first that goes.
+found with the last of them and lost with the first that goes. If that is a later hop, the referring
+page still redirects, and so the reason is `LATER_HOP`.
 """
 
 import datetime as dt
@@ -12,6 +13,9 @@ import ibis.expr.types as ir
 from ibis import _
 
 from inlink.build.workspace import Workspace, count
+
+LATER_HOP = "link_removed"
+"""Why a chain is lost that ends because a hop behind the first one does."""
 
 NEVER = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
 """Stands for the end of a stretch that has none, so that ends can be compared."""
@@ -52,7 +56,6 @@ def _one_more(reach: ir.Table, edges: ir.Table) -> ir.Table:
         end_id="target_id",
         next_found="found_at",
         next_lost="lost_at",
-        next_reason="reason_lost",
     )
     joined = reach.inner_join(following, reach["target_id"] == following["via_id"])
     found_at = ibis.greatest(joined["found_at"], joined["next_found"])
@@ -63,7 +66,7 @@ def _one_more(reach: ir.Table, edges: ir.Table) -> ir.Table:
         target_id=_.end_id,
         found_at=ibis.greatest(_.found_at, _.next_found),
         lost_at=ibis.least(_.lost_at, _.next_lost),
-        reason_lost=(_.lost_at <= _.next_lost).ifelse(_.reason_lost, _.next_reason),
+        reason_lost=(_.lost_at <= _.next_lost).ifelse(_.reason_lost, LATER_HOP),
     )
 
 

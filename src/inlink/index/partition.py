@@ -315,9 +315,9 @@ class Partition:
         return self._histories.get((links.start, links.stop, lost.start, lost.stop))
 
     def values_of(self, order: BacklinkOrder) -> Int16 | Int8:
-        """The column that live links are ordered by."""
+        """The column that live links are ordered by; found is when they were this time."""
         if order == "date_found":
-            return self.links.first_seen
+            return self.links.found
         if order == "domain_inlink_rank":
             return self.links.domain_inlink_rank
         return self.links.inlink_rank

@@ -95,10 +95,13 @@ class Reader:
         partition, rows = self._links(target)
         return partition.summary(rows) or selection.metrics(partition, rows)
 
-    def summary(self, target: Target, top: int = 10) -> Summary:
-        """Count the live backlinks of *target* in every way, with the first *top* of each list."""
+    def summary(self, target: Target, ranked: Target, top: int = 10) -> Summary:
+        """Count the live backlinks of *target* in every way, with the first *top* of each list.
+
+        The ranks are those of *ranked*, the URL that the target names.
+        """
         partition, rows = self._links(target)
-        return aggregates.summary(partition, rows, self.ranks(target), top)
+        return aggregates.summary(partition, rows, self.ranks(ranked), top)
 
     def ranks(self, target: Target) -> Ranks:
         """InLink Rank of *target* (of several URLs, the highest) and of its registrable domain."""

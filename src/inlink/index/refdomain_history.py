@@ -183,7 +183,7 @@ def _live_hosts(partition: Partition, rows: slice) -> tuple[Rows, Ints]:
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """The backlinks of intervals."""
+    """The backlinks of intervals, and when their hosts were first seen."""
 
     backlinks: Ints
     dofollow_backlinks: Ints
@@ -197,18 +197,30 @@ def _counted(partition: Partition, targets: slice, joined: _Intervals, intervals
     rows = partition.link_rows(targets)
     there, there_interval = _members(partition.hosts_of(rows), joined.host[intervals[is_open]])
     ended, ended_interval = _last_stretches(partition, targets, joined, intervals[~is_open])
+    hosts, host = np.unique(joined.host[intervals], return_inverse=True)
     place = np.concatenate(
         [np.flatnonzero(is_open)[there_interval], np.flatnonzero(~is_open)[ended_interval]]
     )
     nofollow = np.concatenate([links.flags[rows][there], lost.flags[ended]]) & NOFOLLOW
-    first_seen = np.full(len(intervals), _OPEN, np.int32)
-    seen = np.concatenate([links.first_seen[rows][there], lost.first_seen[ended]])
-    np.minimum.at(first_seen, place, seen)
     return _Counted(
         np.bincount(place, minlength=len(intervals)),
         np.bincount(place[nofollow == 0], minlength=len(intervals)),
-        first_seen,
+        _first_seen(partition, targets, hosts)[host],
     )
+
+
+def _first_seen(partition: Partition, targets: slice, hosts: Rows) -> Ints:
+    """The first day that any link of each of *hosts*, which ascend, was ever seen."""
+    links, lost = partition.links, partition.lost
+    rows, ended = partition.link_rows(targets), partition.lost_rows(targets)
+    first = np.full(len(hosts), _OPEN, np.int32)
+    for host, seen in (
+        (partition.hosts_of(rows), links.first_seen[rows]),
+        (partition.hosts_of(ended, lost), lost.first_seen[ended]),
+    ):
+        places, number = _members(host, hosts)
+        np.minimum.at(first, number, seen[places])
+    return first
 
 
 def _last_stretches(

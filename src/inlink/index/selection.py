@@ -90,6 +90,8 @@ class HostLinks:
     backlinks: Ints
     dofollow_backlinks: Ints
     first_seen: Ints
+    found: Ints
+    """When the first of the live links was found, this time."""
     inlink_rank: Ints
 
     def at(self, places: Rows) -> "HostLinks":
@@ -99,6 +101,7 @@ class HostLinks:
             self.backlinks[places],
             self.dofollow_backlinks[places],
             self.first_seen[places],
+            self.found[places],
             self.inlink_rank[places],
         )
 
@@ -110,13 +113,19 @@ def by_host(partition: Partition, rows: slice) -> HostLinks:
     nofollow = links.flags[rows] & NOFOLLOW
     counts = np.bincount(member * 2 + nofollow, minlength=len(names) * 2).reshape(-1, 2)
     backlinks = counts.sum(axis=1)
-    first_seen = np.full(len(names), np.iinfo(np.int32).max, np.int32)
+    first_seen, found_at = np.full((2, len(names)), np.iinfo(np.int32).max, np.int32)
     np.minimum.at(first_seen, member, links.first_seen[rows])
+    np.minimum.at(found_at, member, links.found[rows])
     inlink_rank = np.full(len(names), UNKNOWN_RANK, np.int8)
     np.maximum.at(inlink_rank, member, links.inlink_rank[rows])
     found = np.flatnonzero(backlinks)
     return HostLinks(
-        names[found], backlinks[found], counts[found, 0], first_seen[found], inlink_rank[found]
+        names[found],
+        backlinks[found],
+        counts[found, 0],
+        first_seen[found],
+        found_at[found],
+        inlink_rank[found],
     )
 
 
@@ -124,7 +133,7 @@ def host_values(partition: Partition, hosts: HostLinks, order: BacklinkOrder) ->
     """What *hosts* are ordered by; ``inlink_rank``: the highest among a host's linking pages."""
     if order == "domain_inlink_rank":
         return partition.hosts.domain_inlink_rank[hosts.host]
-    return hosts.first_seen if order == "date_found" else hosts.inlink_rank
+    return hosts.found if order == "date_found" else hosts.inlink_rank
 
 
 def numbered(hosts: Ints, count: int) -> tuple[Rows, Ints]:

@@ -5,6 +5,7 @@ covers, and the domains that say where in the index to look.
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -16,7 +17,13 @@ from inlink.urls.canonical import (
     sort_key,
     split_origin,
 )
-from inlink.urls.domains import icann_domain, is_icann_suffix, is_ip_address, registrable_domain
+from inlink.urls.domains import (
+    host_to_unicode,
+    icann_domain,
+    is_icann_suffix,
+    is_ip_address,
+    registrable_domain,
+)
 
 Mode = Literal["domain", "host", "url"]
 
@@ -25,6 +32,15 @@ _OTHER_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(?://|(?![0-9]*(?:[/\\?#]|$)))"
 """A scheme, and not a host with a port (``example.com:8080/``)."""
 
 _DEFAULT_PORT = re.compile(r"[^/\\?#]*:0*(80|443)(?:[/\\?#]|$)")
+
+_WILDCARD = "*."
+"""How a target begins that says itself that it is a domain with all beneath it."""
+
+_MAX_LABEL, _MAX_NAME = 63, 253
+"""Characters of a label, and of a host name without the dot of the root (RFC 1035, 2.3.4)."""
+
+_IN_NAMES = frozenset("-_.\u00b7\u05f3\u05f4\u0f0b\u30fb")
+"""The punctuation of host names: that of RFC 5892 (2.6), and ``_``, which names in use have."""
 
 _VALID = (
     "Valid is a host name (example.com), an IP address, or an http or https URL of at most"
@@ -52,34 +68,83 @@ def parse_target(text: str, mode: Mode, drop_parameters: Sequence[str] = ()) -> 
     """Read a target: a host name or URL, with or without scheme, in any case, with or without port.
 
     ``host``: exactly that host, on any port. ``domain``: that name less a leading ``www.``, and
-    every name beneath it; an IP address or ``localhost`` is only itself. ``url``: that one URL;
-    without a scheme, either scheme, with any user name. *drop_parameters* is for `canonical_url`.
+    every name beneath it; an IP address or ``localhost`` is only itself. ``*.example.com/*`` is
+    ``example.com``, in this mode alone. ``url``: that one URL; without a scheme, either scheme,
+    with any user name. *drop_parameters* is for `canonical_url`.
 
     Raises:
         TargetError: there is no such target.
     """
-    url, has_scheme = _read(text.strip(), drop_parameters)
-    host = split_origin(url[: path_start(url)]).host
-    _check_host(host, mode)
+    read = _read(text, drop_parameters)
     if mode == "domain":
-        host = _domain_name(host)
-        low, high = _domain_range(host)
-    elif mode == "host":
-        low, high = _host_range(host)
-    else:
-        low, high = _url_range(url, has_scheme)
-    return Target(mode, low, high, registrable_domain(host), icann_domain(host))
+        name = _domain_name(_host_name(_host_of(read.url), mode))
+        return _target(mode, name, _domain_range(name))
+    host = _host_name(_host_of(read.url), mode)
+    return _target(mode, host, _host_range(host)) if mode == "host" else _url_target(read)
 
 
-def _read(text: str, drop_parameters: Sequence[str]) -> tuple[str, bool]:
-    """The canonical URL of a target, and whether the target says which scheme."""
+def parse_subtree(text: str, drop_parameters: Sequence[str] = ()) -> Target:
+    """Read what is written like a target as exactly its host and every name beneath it.
+
+    Raises:
+        TargetError: there is no such target.
+    """
+    host = _host_name(_host_of(_read(text, drop_parameters).url), "domain").removesuffix(".")
+    return _target("domain", host, _domain_range(host))
+
+
+def parse_ranked(text: str, drop_parameters: Sequence[str] = ()) -> Target:
+    """Read a target of any mode as the URL that it names, which is what has a rank.
+
+    Raises:
+        TargetError: there is no such target.
+    """
+    read = _read(text, drop_parameters)
+    host = _host_of(read.url)
+    name = _host_name(host, "domain" if host.startswith(_WILDCARD) else "url")
+    place = read.url.rindex(host, 0, path_start(read.url))
+    return _url_target(
+        read._replace(url=f"{read.url[:place]}{name}{read.url[place + len(host) :]}")
+    )
+
+
+def parse_url(text: str, drop_parameters: Sequence[str] = ()) -> Target:
+    """Read one end of a link: one URL like a target, but of any host, as pages link to any.
+
+    Raises:
+        TargetError: there is no such URL.
+    """
+    return _url_target(_read(text, drop_parameters))
+
+
+class _Read(NamedTuple):
+    url: str
+    """The canonical URL of a target."""
+    has_scheme: bool
+    """Whether the target says which scheme."""
+
+
+def _target(mode: Mode, host: str, keys: tuple[str, str]) -> Target:
+    return Target(mode, *keys, registrable_domain(host), icann_domain(host))
+
+
+def _url_target(read: _Read) -> Target:
+    return _target("url", _host_of(read.url), _url_range(*read))
+
+
+def _host_of(url: str) -> str:
+    return split_origin(url[: path_start(url)]).host
+
+
+def _read(text: str, drop_parameters: Sequence[str]) -> _Read:
+    text = text.strip()
     if not text:
         raise TargetError(f"The target is empty. {_VALID}")
     absolute, has_scheme = _with_scheme(text)
     url = canonical_url(absolute, drop_parameters=drop_parameters)
     if url is None:
         raise TargetError(f"{_shown(text)} is not a valid URL or host name. {_VALID}")
-    return url, has_scheme
+    return _Read(url, has_scheme)
 
 
 def _with_scheme(text: str) -> tuple[str, bool]:
@@ -100,14 +165,48 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= 100 else f"{text[:100]}…")
 
 
-def _check_host(host: str, mode: Mode) -> None:
-    name = host.rstrip(".")
+def _host_name(host: str, mode: Mode) -> str:
+    """The host of a target in *mode*, less a wildcard, if it can be one."""
+    if host.startswith(_WILDCARD):
+        host = host.removeprefix(_WILDCARD)
+        if mode != "domain" or _stands_alone(host):
+            raise TargetError(
+                f"{_shown(_WILDCARD + host)} is a domain with all beneath it, which is the target"
+                f" {_shown(host)} in mode domain, not in mode {mode}. {_VALID}"
+            )
+    name = host.removesuffix(".")
     if _stands_alone(name):
-        return
+        return host
+    if fault := _fault_of_name(name):
+        raise TargetError(f"{_shown(host)} is not a host name: {fault}. {_VALID}")
     if mode == "domain" and is_icann_suffix(name):
         raise TargetError(f"{_shown(name)} is a public suffix, not a domain under one. {_VALID}")
     if "." not in name:
         raise TargetError(f"The host {_shown(host)} has no dot. {_VALID}")
+    return host
+
+
+def _fault_of_name(name: str) -> str | None:
+    """What DNS, or a registry, would not take in a host name that the WHATWG parser does."""
+    for character in host_to_unicode(name):
+        if not _may_stand_in_name(character):
+            listed = " (several targets are a JSON list)" if character in ",;" else ""
+            return f"it has {character!r}{listed}"
+    labels = name.split(".")
+    if "" in labels:
+        return "there is nothing before, between or behind dots"
+    if max(map(len, labels)) > _MAX_LABEL:
+        return f"a label has more than {_MAX_LABEL} characters"
+    return f"it has more than {_MAX_NAME} characters" if len(name) > _MAX_NAME else None
+
+
+def _may_stand_in_name(character: str) -> bool:
+    """Letters, digits, what joins them, and symbols beyond ASCII, as emoji are registered."""
+    if character in _IN_NAMES:
+        return True
+    if character.isascii():
+        return character.isalnum()
+    return not unicodedata.category(character).startswith("P")
 
 
 def _stands_alone(name: str) -> bool:
@@ -116,7 +215,7 @@ def _stands_alone(name: str) -> bool:
 
 
 def _domain_name(host: str) -> str:
-    name = host.rstrip(".")
+    name = host.removesuffix(".")
     rest = name.removeprefix("www.")
     return name if "." not in rest or is_icann_suffix(rest) else rest
 

@@ -1,8 +1,14 @@
 """Which visits a build folds, and what each of them means for its page.
 
 In: the pages of the previous generation, the visits of new batches, and of all batches.
-Out: *steps*. A step is a visit that sets the state of its page, numbered from 0 along the page's
-time. Visits that change nothing (a first failure, a revisit of what is already known) are no steps.
+Out: *steps*. A step is a visit that sets the state of its page or adds links to it, numbered from 0
+along the page's time. Visits that change nothing (a first failure, a revisit of what is already
+known) are no steps.
+
+A visit is *whole* if it shows all that is there: what it lacks is lost. An incomplete visit is not.
+It adds or confirms the links that count by its outcome. It is neither a failure nor a success, and
+of all states it can only bring its page that of ``ok``. Where a complete visit of the page has the
+same instant, it is ignored.
 
 A page whose new visits all come after its last known one goes on from where the previous generation
 left it: that state is its step 0, *carried*. A page whose past is reopened (a visit from before its
@@ -118,20 +124,19 @@ def resolve_revisits(visits: ir.Table, every: ir.Table, urls: ir.Table) -> ir.Ta
     that answered with such content (a digest that is not known agrees with any). One that names
     neither (a 304) says that nothing changed since the page last had content. A revisit that refers
     to nothing we have keeps the outcome ``unchanged``.
+
+    What another URL had is looked up among its visits in *every* batch: the states that *visits*
+    carry over say too little of it.
     """
     again = revisits(visits)
+    borrowing = again.filter(again.refers_to_id != again.url_id)
     names = again.payload_digest.notnull() | (again.refers_to_id != again.url_id)
-    other_pages = distinct_visits(
-        every.semi_join(
-            again.filter(_.refers_to_id != _.url_id), every.url_id == again.refers_to_id
-        )
-    ).mutate(content_visit_id=_.visit_id)
+    lenders = distinct_visits(every.semi_join(borrowing, every.url_id == borrowing.refers_to_id))
     contents = ibis.union(
-        visits.select(*_CANDIDATE), other_pages.select(*_CANDIDATE), distinct=True
-    ).filter(_.outcome.isin(CONTENT))
+        _contents(visits), _contents(lenders.mutate(content_visit_id=_.visit_id), lends=True)
+    )
     resolved = _resolve(visits, again.filter(names), contents, urls)
-    contents = resolved.select(*_CANDIDATE).filter(_.outcome.isin(CONTENT))
-    return _resolve(resolved, again.filter(~names), contents, urls)
+    return _resolve(resolved, again.filter(~names), _contents(resolved), urls)
 
 
 _CANDIDATE = (
@@ -146,16 +151,23 @@ _CANDIDATE = (
 )
 
 
+def _contents(visits: ir.Table, *, lends: bool = False) -> ir.Table:
+    """What a revisit may refer to; *lends*: one of another URL."""
+    contents = visits.select(*_CANDIDATE).filter(_.outcome.isin(CONTENT))
+    return contents.mutate(lends=ibis.literal(lends))
+
+
 def _resolve(visits: ir.Table, revisits: ir.Table, contents: ir.Table, urls: ir.Table) -> ir.Table:
-    content = contents.select(**{f"content_{name}": contents[name] for name in _CANDIDATE})
+    content = contents.rename({f"content_{name}": name for name in contents.columns})
+    same_time = revisits.visited_at == content.content_visited_at
     earlier = revisits.inner_join(
         content,
         [
             revisits.refers_to_id == content.content_url_id,
+            (revisits.refers_to_id != revisits.url_id) == content.content_lends,
             (content.content_visited_at < revisits.visited_at)
             | (
-                (content.content_visited_at == revisits.visited_at)
-                & (content.content_visit_id < revisits.visit_id)
+                same_time & (content.content_lends | (content.content_visit_id < revisits.visit_id))
             ),
             (revisits.payload_digest == content.content_payload_digest).fill_null(True),
         ],
@@ -257,8 +269,7 @@ def fold_pages(previous: ir.Table, visits: ir.Table, steps: ir.Table) -> ir.Tabl
         visited_at=_.visited_at.max(),
         visit_id=_.visit_id.argmax(_.nth),
         failures=_.run.argmax(_.nth),
-        content_visit_id=_.content_visit_id.argmax(_.nth, where=has_content),
-        payload_digest=_.payload_digest.argmax(_.nth, where=has_content),
+        content=_content(numbered).argmax(_.nth, where=has_content),
         title=_.title.argmax(_.nth, where=has_title),
         ip=_.ip.argmax(_.nth, where=numbered.ip.notnull()),
         last_outcome=_.outcome.argmax(_.nth),
@@ -266,11 +277,19 @@ def fold_pages(previous: ir.Table, visits: ir.Table, steps: ir.Table) -> ir.Tabl
     last = steps.filter(_.step == _.steps - 1).select("url_id", "outcome")
     joined = pages.left_join(last, "url_id")
     folded = joined.mutate(
+        content_visit_id=joined["content"]["content_visit_id"],
+        payload_digest=joined["content"]["payload_digest"],
         title=joined["title"].fill_null(""),
         outcome=joined["outcome"].coalesce(joined["last_outcome"]),
     )
     columns = tables.PAGES.names
     return ibis.union(folded.select(columns), previous.anti_join(folded, "url_id").select(columns))
+
+
+def _content(visits: ir.Table) -> ir.Value:
+    """What is kept of a page's content; as one value, for a part that is null is passed over."""
+    names = ("content_visit_id", "payload_digest")
+    return ibis.struct({name: visits[name] for name in names})
 
 
 def fold_referrals(sources: Sources) -> ir.Table:

@@ -30,10 +30,10 @@ def check(directory: Path, batches: dict[str, list[Visit]]) -> None:
     for page in table(directory, "pages"):
         rows = found.pop((page["url_id"], True), [])
         last = found.pop((page["url_id"], False), [])
-        if page["content_visit_id"] is None:
+        if page["proof_visit_id"] is None:
             assert rows == last == []
             continue
-        content = by_id[page["content_visit_id"]]
+        content = by_id[page["proof_visit_id"]]
         first, *others = sorted(rows, key=lambda row: row["nth"])
         assert first["visit_id"] == content.visit_id
         assert len(rows) <= MOST

@@ -26,6 +26,7 @@ def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) ->
     sources = visits.Sources(
         pages=read.before("pages"),
         referrals=read.before("referrals"),
+        redirects=read.before("redirects"),
         new=work.step("new-visits", visits.distinct_visits(read.new("visits"))),
         every=read.every("visits"),
     )
@@ -34,7 +35,8 @@ def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) ->
     if not _is_empty(visits.revisits(folded)):
         resolved = visits.resolve_revisits(folded, sources.every, urls)
         folded = work.step("resolved-visits", resolved)
-    steps = work.step("visit-steps", visits.number_steps(folded, plan.failed_visits))
+    folded = visits.state_visits(folded, plan.failed_visits)
+    steps = work.step("visit-steps", visits.number_steps(folded))
     pages = work.table("pages", visits.fold_pages(sources.pages, folded, steps), tables.PAGES)
     work.table("referrals", visits.fold_referrals(sources), tables.REFERRALS)
 
@@ -46,8 +48,8 @@ def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) ->
         "presence", history.presence(steps, links, read.before("links"), read.before("redirects"))
     )
     added_up = work.step("link-steps", history.add_up(present))
-    broken = work.step("broken-links", history.broken_links(added_up))
-    parts = work.step("broken-parts", history.parts(broken, present))
+    broken = work.step("broken-links", history.broken_links(added_up, steps))
+    parts = work.step("broken-parts", history.parts(broken, present, steps))
     found = work.step(  # apart likewise, and read by four of the tables
         "stretches", history.stretches(added_up, broken, parts, steps)
     )
@@ -55,7 +57,7 @@ def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) ->
     elements = history.fold_elements(found, lost, steps, links, read.before("links"), reopened)
     redirects = work.table(
         "redirects",
-        history.fold_redirects(found, lost, steps, read.before("redirects"), reopened),
+        history.fold_redirects(found, steps, read.before("redirects"), reopened),
         tables.REDIRECTS,
     )
     chained = chains.fold_chains(work, redirects, urls, plan.redirect_hops)

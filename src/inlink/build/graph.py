@@ -13,11 +13,24 @@ def fold_graph(
     found: ir.Table, steps: ir.Table, previous: ir.Table, folded_again: ir.Table
 ) -> ir.Table:
     """Distinct (source, target), without links from a page to itself."""
-    new = found.filter(_.lost_at.isnull()).select("source_id", "target_id", followed=~_.nofollow)
-    changed = steps.filter(~_.carried).select("url_id").distinct()
+    new = found.filter(_.lost_at.isnull(), ~_.carried).select(
+        "source_id", "target_id", followed=~_.nofollow
+    )
+    # A page seen in part may link and redirect to one URL, and keeps what it does not show.
+    in_part = steps.filter(~_.whole).select(source_id="url_id").distinct()
+    merged = (
+        new.semi_join(in_part, "source_id")
+        .group_by("source_id", "target_id")
+        .agg(followed=_.followed.any())
+    )
+    changed = steps.filter(~_.carried & _.whole).select("url_id").distinct()
     stays = previous.anti_join(changed, previous.source_id == changed.url_id)
     stays = stays.anti_join(folded_again, stays.source_id == folded_again.url_id)
-    return ibis.union(new, stays)
+    return ibis.union(
+        new.anti_join(in_part, "source_id"),
+        merged,
+        stays.anti_join(merged, ["source_id", "target_id"]),
+    )
 
 
 def page_nodes(graph: ir.Table, pages: ir.Table) -> ir.Table:

@@ -3,10 +3,11 @@
 In: steps (see ``visits``), the links that their visits saw, the previous generation's rows.
 Out: rows of the tables ``links`` (backlinks by link element) and ``redirects``.
 
-A link is *present* at a step that has it. Presence at consecutive steps is one stretch of time
-("gaps and islands"): it begins with the visit of its first step and ends with the visit of the
-step after its last, whose outcome gives the reason. A stretch that was open in the previous
-generation is present at step 0, which was carried over, and keeps its beginning.
+A link is *present* at a step that has it. Presence without a whole step between that lacks it is
+one stretch of time ("gaps and islands"): it begins with the visit of its first step and ends with
+the visit of the next whole step after its last, whose outcome gives the reason. A stretch that was
+open in the previous generation is present at step 0, which was carried over, and keeps its
+beginning.
 """
 
 import ibis
@@ -75,7 +76,7 @@ def seen_links(steps: ir.Table, links: ir.Table) -> ir.Table:
     Without the texts of the elements, which only the last of a stretch is asked for: numbers are
     added up in a fraction of the time. ``choice`` is the step, and which of its elements to one
     target is preferred: one with an anchor text or an image, then the first. What is inside a
-    domain has no history, only the last step.
+    domain has no history, only the last stage.
     """
     here = steps.filter(~_.carried & _.outcome.isin(ANSWERS))
     counts = ibis.or_(
@@ -92,7 +93,7 @@ def seen_links(steps: ir.Table, links: ir.Table) -> ir.Table:
         .filter(
             counts,
             here.url_id != links.target_id,
-            outside | redirects | (here.step == here.steps - 1),
+            outside | redirects | (here.stage == here.stages),
         )
         .select(
             source_id=here.url_id,
@@ -144,18 +145,28 @@ def add_up(present: ir.Table) -> ir.Table:
     return present.group_by(_LINK).agg(**_STRETCH, bits=bit.bit_or())
 
 
-def broken_links(links: ir.Table) -> ir.Table:
-    """Those of *links* (see `add_up`) that have several stretches."""
+def broken_links(links: ir.Table, steps: ir.Table) -> ir.Table:
+    """Those of *links* (see `add_up`) that may have several stretches.
+
+    Of a page with steps that are not whole, that is not to be seen from the bits.
+    """
     first_bit = links.bits & -links.bits
     is_whole = (links.bits < 1 << _MOST_STEPS) & ((links.bits & (links.bits + first_bit)) == 0)
-    return links.filter(~is_whole).select(_LINK)
+    in_part = steps.filter(~_.whole).select("url_id").distinct()
+    return links.filter(~is_whole | links.source_id.isin(in_part.url_id)).select(_LINK)
 
 
-def parts(broken: ir.Table, present: ir.Table) -> ir.Table:
-    """The stretches of *broken* links."""
+def parts(broken: ir.Table, present: ir.Table, steps: ir.Table) -> ir.Table:
+    """The stretches of *broken* links; ``last_stage`` is that of their last presence."""
+    staged = steps.select("step", "stage", "whole", source_id="url_id")
+    there = present.semi_join(broken, _LINK).inner_join(staged, ["source_id", "step"])
     along = ibis.window(group_by=_LINK, order_by="step")
-    islands = present.semi_join(broken, _LINK).mutate(island=_.step - ibis.dense_rank().over(along))
-    return islands.group_by([*_LINK, "island"]).agg(**_STRETCH)
+    so_far = ibis.window(group_by=_LINK, order_by="step", preceding=(None, 0))
+    # Of the whole steps between this presence and the one before, none may be left out.
+    left_out = there.stage - there.whole.ifelse(1, 0) > there.stage.lag().over(along)
+    islands = there.mutate(begins=left_out.fill_null(False).ifelse(1, 0))
+    islands = islands.mutate(island=islands.begins.sum().over(so_far))
+    return islands.group_by([*_LINK, "island"]).agg(**_STRETCH, last_stage=_.stage.max())
 
 
 def stretches(links: ir.Table, broken: ir.Table, parts: ir.Table, steps: ir.Table) -> ir.Table:
@@ -164,22 +175,36 @@ def stretches(links: ir.Table, broken: ir.Table, parts: ir.Table, steps: ir.Tabl
     *links* is what `add_up` made, *broken* those of them that are not one stretch but *parts*. Of
     several elements to one target the preferred one counts (``visit_id``, ``position``), but the
     link is nofollow only if all of them are. ``carried`` says that nothing was seen of it since the
-    previous generation; ``lost_outcome`` is the outcome of the step after the stretch.
+    previous generation; ``lost_outcome`` is the outcome of the step that ended the stretch.
     """
-    columns = (*_LINK, *_STRETCH)
-    whole = links.anti_join(broken, _LINK)
-    found = ibis.union(whole.select(columns), parts.select(columns)).mutate(
-        last_step=_.last_choice >> _CHOICE_BITS
+    closing = steps.filter(_.whole).select(
+        closed_page="url_id",
+        closed_stage=_.stage - 1,
+        lost_at="visited_at",
+        lost_outcome="outcome",
     )
-    after = steps.select("url_id", step=_.step - 1, lost_at=_.visited_at, lost_outcome=_.outcome)
-    ends = steps.left_join(after, ["url_id", "step"]).select(
-        "lost_at", "lost_outcome", page="url_id", last_step="step", visit_id="content_visit_id"
+    last = steps.select(
+        page="url_id", at_step="step", at_stage="stage", visit_id="content_visit_id"
     )
+    ends = last.left_join(
+        closing, [last.page == closing.closed_page, last.at_stage == closing.closed_stage]
+    )
+    whole = links.anti_join(broken, _LINK).select(*_LINK, *_STRETCH)
+    whole = whole.mutate(last_step=_.last_choice >> _CHOICE_BITS)
     # Every stretch has its end: a left join, that the few ends are what is looked up.
-    joined = found.left_join(
-        ends, [found.source_id == ends.page, found.last_step == ends.last_step]
+    at_once = whole.left_join(ends, [whole.source_id == ends.page, whole.last_step == ends.at_step])
+    in_parts = parts.mutate(last_step=_.last_choice >> _CHOICE_BITS)
+    seen = in_parts.left_join(
+        last, [in_parts.source_id == last.page, in_parts.last_step == last.at_step]
     )
-    return joined.select(
+    closed = seen.left_join(
+        closing, [seen.source_id == closing.closed_page, seen.last_stage == closing.closed_stage]
+    )
+    return ibis.union(*(_described(found) for found in (at_once, closed)))
+
+
+def _described(found: ir.Table) -> ir.Table:
+    return found.select(
         *_LINK,
         "found_at",
         "lost_at",
@@ -204,11 +229,11 @@ def fold_elements(
     *lost* are the stretches of *found* that have ended.
     """
     before = previous.filter(_.link_type == "href")
-    lost = lost.filter(_.kind == ELEMENT)
+    found = found.filter(_.kind == ELEMENT)
     seen = _with_first_seen(
-        found.filter(_.kind == ELEMENT, ~_.carried), lost, closed(before, steps)
+        found.filter(~_.carried), lost.filter(_.kind == ELEMENT), closed(before, steps)
     )
-    texts = links.select(
+    texts = links.filter(~_.element.isin(REDIRECTING)).select(
         "visit_id", "position", "element", "image", "image_source", anchor=anchor_text(links)
     )
     new = texts.inner_join(seen, ["visit_id", "position"]).mutate(
@@ -217,7 +242,7 @@ def fold_elements(
     columns = (*tables.BACKLINKS.names, "lost_outcome")
     rows = ibis.union(
         new.select(columns),
-        _kept(before, lost, steps, folded_again).select(columns),
+        _kept(before, found.filter(_.carried), steps, folded_again).select(columns),
     )
     reason = (rows.element == "canonical").ifelse(
         _reason(rows.lost_outcome, CANONICAL_REASONS),
@@ -227,36 +252,40 @@ def fold_elements(
 
 
 def fold_redirects(
-    found: ir.Table,
-    lost: ir.Table,
-    steps: ir.Table,
-    previous: ir.Table,
-    folded_again: ir.Table,
+    found: ir.Table, steps: ir.Table, previous: ir.Table, folded_again: ir.Table
 ) -> ir.Table:
     """Rows of ``redirects``."""
-    new = found.filter(_.kind == REDIRECT, ~_.carried).mutate(reason_lost=ibis.null("string"))
+    found = found.filter(_.kind == REDIRECT)
+    new = found.filter(~_.carried).mutate(reason_lost=ibis.null("string"))
     columns = (*tables.REDIRECTS.names, "lost_outcome")
     rows = ibis.union(
         new.select(columns),
-        _kept(previous, lost.filter(_.kind == REDIRECT), steps, folded_again).select(columns),
+        _kept(previous, found.filter(_.carried), steps, folded_again).select(columns),
     )
     reason = _reason(rows.lost_outcome, REDIRECT_REASONS)
     return rows.mutate(reason_lost=rows.reason_lost.coalesce(reason)).drop("lost_outcome")
 
 
-def _kept(previous: ir.Table, lost: ir.Table, steps: ir.Table, folded_again: ir.Table) -> ir.Table:
+def _kept(
+    previous: ir.Table, carried: ir.Table, steps: ir.Table, folded_again: ir.Table
+) -> ir.Table:
     """Rows of *previous* that stay as they were, or of which nothing was seen since.
 
-    Those that were open go on in another row where their page has news and they were seen.
+    The latter are *carried*, and may have ended. Those that were open go on in another row where
+    their page has news and they were seen.
     """
-    ends = lost.filter(_.carried).select(
-        page="source_id", target_id="target_id", now_lost_at="lost_at", lost_outcome="lost_outcome"
+    ends = carried.select(
+        page="source_id",
+        target_id="target_id",
+        now_lost_at="lost_at",
+        lost_outcome="lost_outcome",
+        unseen=ibis.literal(True),
     )
-    going = going_on(steps).select(page="url_id", goes_on=ibis.literal(True))
+    going = going_on(steps).select(page=_.url_id, goes_on=ibis.literal(True))
     page = previous.lost_at.isnull().ifelse(previous.source_id, ibis.null("int64"))
     rows = previous.mutate(page=page).left_join(ends, ["page", "target_id"])
     rows = rows.drop("page_right", "target_id_right").left_join(going, "page")
-    rows = rows.filter(rows.goes_on.isnull() | rows.now_lost_at.notnull())
+    rows = rows.filter(rows.goes_on.isnull() | rows.unseen.notnull())
     return rows.anti_join(folded_again, rows.source_id == folded_again.url_id).mutate(
         lost_at=_.lost_at.coalesce(_.now_lost_at)
     )

@@ -29,7 +29,7 @@ def fold_places(pages: ir.Table, visits: ir.Table, previous: ir.Table) -> ir.Tab
         ),
         previous.select(*_TOLD, "is_content"),
     )
-    proven = pages.filter(_.content_visit_id.notnull())
+    proven = pages.filter(_.proof_visit_id.notnull()).mutate(content_visit_id=_.proof_visit_id)
     columns = tables.PLACES.names
     return ibis.union(
         _of_content(proven, told).select(*columns), _of_last_visit(proven, told).select(*columns)

@@ -21,22 +21,24 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from inlink.extract.outcomes import ANSWERS, CONTENT
+from inlink.extract.outcomes import ANSWERS, CONTENT, COUNTING
 from inlink.store import tables
 
 _NOT_FOLDED = ("file", "offset", "original_url", "etag", "last_modified")
+_TITLED = ("ok", "noindex", "not_canonical")
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
     """What a build reads of visits.
 
-    ``pages`` and ``referrals`` are the previous generation's; ``new`` and ``every`` hold the visits
-    of the batches it has not folded, and of all batches.
+    ``pages``, ``referrals`` and ``redirects`` are the previous generation's; ``new`` and ``every``
+    hold the visits of the batches it has not folded, and of all batches.
     """
 
     pages: ir.Table
     referrals: ir.Table
+    redirects: ir.Table
     new: ir.Table
     every: ir.Table
 
@@ -52,62 +54,117 @@ def distinct_visits(visits: ir.Table) -> ir.Table:
     return visits.select(columns).distinct()
 
 
+def that_count(visits: ir.Table) -> ir.Table:
+    """*visits* without incomplete ones of the instant of a complete one of the same page.
+
+    *visits* has all visits of its pages that have one instant.
+    """
+    complete, partial = visits.filter(_.complete), visits.filter(~_.complete)
+    return ibis.union(complete, partial.anti_join(complete, ["url_id", "visited_at"]))
+
+
 def reopened_pages(sources: Sources) -> ir.Table:
     """Pages (``url_id``) that have to be folded again from all their visits."""
     pages, new = sources.pages, sources.new
     both = new.inner_join(pages, "url_id").select(
         new.url_id,
-        late=(new.visited_at < pages.visited_at)
-        | ((new.visited_at == pages.visited_at) & (new.visit_id <= pages.visit_id)),
+        late=new.visited_at <= pages.visited_at,
         revisit=new.outcome == "unchanged",
         confirms=(new.outcome == "unchanged")
         & (new.refers_to_id.coalesce(new.url_id) == new.url_id)
         & (new.payload_digest.isnull() | (new.payload_digest == pages.payload_digest)).fill_null(
             False
         )
-        & pages.outcome.isin(CONTENT),
+        & pages.outcome.isin(CONTENT)
+        & pages.partial_visit_id.isnull(),
+        redirects_in_part=~new.complete & (new.outcome == "redirect"),
     )
     known = both.group_by("url_id").agg(
-        late=_.late.any(), revisit=_.revisit.any(), confirms=_.confirms.all()
+        late=_.late.any(),
+        revisit=_.revisit.any(),
+        confirms=_.confirms.all(),
+        redirects_in_part=_.redirects_in_part.any(),
     )
-    known = known.filter(known.late | (known.revisit & ~known.confirms)).select("url_id")
+    again = known.late | (known.revisit & ~known.confirms) | known.redirects_in_part
+    known = known.filter(again).select("url_id")
     referring = sources.referrals.semi_join(
         new, sources.referrals.refers_to_id == new.url_id
     ).select("url_id")
     borrowing = new.filter(_.outcome == "unchanged", _.refers_to_id != _.url_id).select("url_id")
-    return ibis.union(known, referring, borrowing, distinct=True)
+    return ibis.union(known, referring, borrowing, _redirecting(sources), distinct=True)
+
+
+def _redirecting(sources: Sources) -> ir.Table:
+    """Pages with a live redirect and a new visit that was not complete.
+
+    Such a page may link and redirect to one URL at once. The graph, which has one row for both,
+    cannot go on from the row that it had.
+    """
+    redirects = sources.redirects.filter(_.lost_at.isnull())
+    partial = sources.new.filter(~_.complete)
+    return partial.semi_join(redirects, partial.url_id == redirects.source_id).select("url_id")
 
 
 def visits_to_fold(sources: Sources, reopened: ir.Table) -> ir.Table:
     """Every visit that this build looks at, with the carried states of the pages that go on."""
     again = distinct_visits(sources.every.semi_join(reopened, "url_id"))
     fresh = sources.new.anti_join(reopened, "url_id")
-    columns = (
-        "visit_id",
-        "url_id",
-        "domain_id",
-        "visited_at",
-        "outcome",
-        "ip",
-        "title",
-        "payload_digest",
-        "content_visit_id",
-        "failures",
-        "canonical_url",
-        "refers_to_id",
-        "carried",
-    )
-    visits = ibis.union(again, fresh).mutate(
-        content_visit_id=_.outcome.isin(ANSWERS).ifelse(_.visit_id, ibis.null("int64")),
-        failures=ibis.literal(0, "int32"),
-        carried=ibis.literal(False),
-    )
+    visits = _observed(that_count(ibis.union(again, fresh)))
     state = sources.pages.semi_join(fresh, "url_id").mutate(
-        canonical_url=ibis.null("string"),
         refers_to_id=ibis.null("int64"),
+        canonical_url=ibis.null("string"),
+        complete=ibis.literal(True),
+        whole=ibis.literal(True),
+        titled=ibis.literal(True),
+        has_content=_.outcome.isin(CONTENT),
         carried=ibis.literal(True),
     )
-    return ibis.union(visits.select(*columns), state.select(*columns))
+    return ibis.union(visits.select(*_FOLDED), state.select(*_FOLDED))
+
+
+_FOLDED = (
+    "visit_id",
+    "url_id",
+    "domain_id",
+    "visited_at",
+    "outcome",
+    "ip",
+    "title",
+    "payload_digest",
+    "content_visit_id",
+    "proof_visit_id",
+    "partial_visit_id",
+    "failures",
+    "refers_to_id",
+    "canonical_url",
+    "complete",
+    "whole",
+    "titled",
+    "has_content",
+    "carried",
+)
+"""What the fold knows of a visit: columns of ``visits``, of ``pages``, and these.
+
+- ``whole``: what it does not show is not there. Of a revisit, if its content is known as a whole.
+- ``titled``: a title that it does not show is not there.
+- ``has_content``: a revisit may refer to it.
+- ``carried``: it is a state of the previous generation.
+"""
+
+
+def _observed(visits: ir.Table) -> ir.Table:
+    """Visits as they were observed, each with its own content."""
+    content = _.outcome.isin(ANSWERS).ifelse(_.visit_id, ibis.null("int64"))
+    return visits.mutate(
+        content_visit_id=content,
+        proof_visit_id=content,
+        partial_visit_id=ibis.null("int64"),
+        failures=ibis.literal(0, "int32"),
+        whole=_.complete,
+        titled=_.complete,
+        has_content=_.outcome.isin(CONTENT) | ((_.outcome == "redirect") & (_.status == 200)),
+        carried=ibis.literal(False),
+    )
 
 
 def revisits(visits: ir.Table) -> ir.Table:
@@ -125,16 +182,19 @@ def resolve_revisits(visits: ir.Table, every: ir.Table, urls: ir.Table) -> ir.Ta
     neither (a 304) says that nothing changed since the page last had content. A revisit that refers
     to nothing we have keeps the outcome ``unchanged``.
 
+    A complete visit counts above incomplete ones. But where an incomplete one is later, nobody
+    knows which of the two is meant, so that the revisit is not whole either.
+
     What another URL had is looked up among its visits in *every* batch: the states that *visits*
     carry over say too little of it.
     """
     again = revisits(visits)
     borrowing = again.filter(again.refers_to_id != again.url_id)
     names = again.payload_digest.notnull() | (again.refers_to_id != again.url_id)
-    lenders = distinct_visits(every.semi_join(borrowing, every.url_id == borrowing.refers_to_id))
-    contents = ibis.union(
-        _contents(visits), _contents(lenders.mutate(content_visit_id=_.visit_id), lends=True)
+    lenders = that_count(
+        distinct_visits(every.semi_join(borrowing, every.url_id == borrowing.refers_to_id))
     )
+    contents = ibis.union(_contents(visits), _contents(_observed(lenders), lends=True))
     resolved = _resolve(visits, again.filter(names), contents, urls)
     return _resolve(resolved, again.filter(~names), _contents(resolved), urls)
 
@@ -148,12 +208,15 @@ _CANDIDATE = (
     "payload_digest",
     "canonical_url",
     "content_visit_id",
+    "proof_visit_id",
+    "whole",
+    "has_content",
 )
 
 
 def _contents(visits: ir.Table, *, lends: bool = False) -> ir.Table:
     """What a revisit may refer to; *lends*: one of another URL."""
-    contents = visits.select(*_CANDIDATE).filter(_.outcome.isin(CONTENT))
+    contents = visits.filter(_.has_content).select(*_CANDIDATE)
     return contents.mutate(lends=ibis.literal(lends))
 
 
@@ -172,20 +235,27 @@ def _resolve(visits: ir.Table, revisits: ir.Table, contents: ir.Table, urls: ir.
             (revisits.payload_digest == content.content_payload_digest).fill_null(True),
         ],
     )
-    latest = ibis.window(
-        group_by="visit_id",
-        order_by=[ibis.desc("content_visited_at"), ibis.desc("content_visit_id")],
-    )
-    found = earlier.mutate(nth=ibis.row_number().over(latest)).filter(_.nth == 0)
+    latest = [ibis.desc("content_visited_at"), ibis.desc("content_visit_id")]
+    best = [ibis.desc("content_whole"), *latest]
+    found = earlier.mutate(
+        nth=ibis.row_number().over(ibis.window(group_by="visit_id", order_by=best)),
+        is_latest=ibis.row_number().over(ibis.window(group_by="visit_id", order_by=latest)) == 0,
+    ).filter(_.nth == 0)
     found = _outcome_on_own_page(
-        found.select("visit_id", "url_id", "refers_to_id", *content.columns), urls
+        found.select("visit_id", "url_id", "refers_to_id", "is_latest", *content.columns), urls
     )
     resolved = visits.left_join(found.drop("url_id", "refers_to_id"), "visit_id")
     is_found = resolved["content_content_visit_id"].notnull()
     changed = {
         name: is_found.ifelse(resolved[f"content_{name}"], resolved[name])
-        for name in ("outcome", "title", "payload_digest", "content_visit_id")
+        for name in (
+            *("outcome", "title", "payload_digest"),
+            *("content_visit_id", "proof_visit_id", "has_content"),
+        )
     }
+    known = resolved["content_whole"] & resolved["is_latest"]
+    changed["titled"] = is_found.ifelse(known, resolved["titled"])
+    changed["whole"] = is_found.ifelse(known & resolved["complete"], resolved["whole"])
     return resolved.mutate(**changed).select(*visits.columns)
 
 
@@ -210,41 +280,48 @@ def _page(url: ir.Value) -> ir.Value:
     return address.re_replace(r"^([^?]*?)/?(\?.*)?$", r"\1\2")
 
 
-def count_failures(visits: ir.Table) -> ir.Table:
-    """Add ``run``: how many failed visits in a row, up to and including this one.
+def state_visits(visits: ir.Table, failed_visits: int) -> ir.Table:
+    """Mark the visits of the fold (``acts``) that set their page's state or add links to it.
 
-    A carried state brings the failures that it ended with.
+    Also adds ``run``: how many failed visits in a row, up to and including this one. A carried
+    state brings the failures that it ended with.
     """
-    failed = (visits.outcome == "failed") & ~visits.carried
+    failed = (visits.outcome == "failed") & visits.complete & ~visits.carried
+    ends_run = visits.complete & ~failed
     along = ibis.window(group_by="url_id", order_by=in_time(visits), preceding=(None, 0))
-    runs = visits.mutate(failed=failed, stretch=(~failed).ifelse(1, 0).sum().over(along))
+    runs = visits.mutate(failed=failed, stretch=ends_run.ifelse(1, 0).sum().over(along))
     within = ibis.window(
         group_by=["url_id", "stretch"], order_by=in_time(visits), preceding=(None, 0)
     )
-    return runs.mutate(
+    counted = runs.mutate(
         run=(_.failed.ifelse(1, 0) + _.failures).sum().over(within).cast("int32")
     ).drop("stretch")
+    adds = counted.whole | counted.outcome.isin(list(COUNTING))
+    acts = (counted.outcome != "unchanged") & (~counted.failed | (counted.run >= failed_visits))
+    return counted.mutate(acts=acts & adds)
 
 
-def number_steps(visits: ir.Table, failed_visits: int) -> ir.Table:
-    """The visits that set their page's state, numbered from 0 (``step``) by page."""
-    counted = count_failures(visits)
-    sets_state = counted.filter(
-        (_.outcome != "unchanged") & (~_.failed | (_.run == failed_visits)),
-    ).mutate(
+def number_steps(visits: ir.Table) -> ir.Table:
+    """The steps among *visits* (see `state_visits`), numbered from 0 (``step``) by page.
+
+    ``stage`` is the number of whole steps up to and including this one, less 1: what a page shows
+    at a stage is all that its steps show. ``stages`` is the page's last.
+    """
+    acts = visits.filter(_.acts).mutate(
         content_visit_id=_.outcome.isin(ANSWERS).ifelse(_.content_visit_id, ibis.null("int64"))
     )
-    along = ibis.window(group_by="url_id", order_by=in_time(sets_state))
-    before = sets_state.mutate(
-        content_before=_.content_visit_id.lag().over(along),
-        outcome_before=_.outcome.lag().over(along),
+    along = ibis.window(group_by="url_id", order_by=in_time(acts))
+    before = acts.mutate(
+        **{f"{name}_before": acts[name].lag().over(along) for name in _SAME_STATE},
+        whole_before=_.whole.lag().over(along),
     )
-    same = (before.content_visit_id == before.content_before) & (
-        before.outcome == before.outcome_before
-    )
-    changed = before.filter(~same.fill_null(False))
+    same = (before.whole_before | ~before.whole).fill_null(False)
+    for name in _SAME_STATE:
+        same &= before[name].identical_to(before[f"{name}_before"])
+    changed = before.filter(~same)
     along = ibis.window(group_by="url_id", order_by=in_time(changed))
-    return changed.select(
+    so_far = ibis.window(group_by="url_id", order_by=in_time(changed), preceding=(None, 0))
+    numbered = changed.select(
         "url_id",
         "domain_id",
         "visited_at",
@@ -252,35 +329,56 @@ def number_steps(visits: ir.Table, failed_visits: int) -> ir.Table:
         "outcome",
         "content_visit_id",
         "carried",
+        "whole",
         step=ibis.row_number().over(along),
         steps=_.count().over(ibis.window(group_by="url_id")),
+        stage=_.whole.ifelse(1, 0).sum().over(so_far) - 1,
     )
+    return numbered.mutate(stages=_.stage.max().over(ibis.window(group_by="url_id")))
+
+
+_SAME_STATE = ("outcome", "content_visit_id")
 
 
 def fold_pages(previous: ir.Table, visits: ir.Table, steps: ir.Table) -> ir.Table:
-    """The state of every page after its last visit (table ``pages``)."""
-    counted = count_failures(visits)
-    along = ibis.window(group_by="url_id", order_by=in_time(counted))
-    numbered = counted.mutate(nth=ibis.row_number().over(along))
-    has_content = numbered.content_visit_id.notnull()
-    has_title = numbered.outcome.isin(["ok", "noindex", "not_canonical"]) | numbered.carried
+    """The state of every page after its last visit (table ``pages``).
+
+    *visits* are those of `state_visits`. A page of which nothing is known, as it was seen in part
+    only, has the outcome ``unchanged``.
+    """
+    along = ibis.window(group_by="url_id", order_by=in_time(visits))
+    numbered = visits.mutate(nth=ibis.row_number().over(along))
+    numbered = numbered.mutate(
+        partial_visit_id=(numbered.acts & ~numbered.whole).ifelse(
+            numbered.visit_id, numbered.partial_visit_id
+        )
+    )
+    has_content = numbered.content_visit_id.notnull() & numbered.whole
+    has_title = numbered.outcome.isin(_TITLED) & (numbered.titled | (numbered.title != ""))
     pages = numbered.group_by("url_id").agg(
         domain_id=_.domain_id.max(),
         visited_at=_.visited_at.max(),
         visit_id=_.visit_id.argmax(_.nth),
         failures=_.run.argmax(_.nth),
         content=_content(numbered).argmax(_.nth, where=has_content),
-        title=_.title.argmax(_.nth, where=has_title),
+        proof=_.proof_visit_id.argmax(_.nth, where=numbered.proof_visit_id.notnull()),
+        partial=_.partial_visit_id.argmax(_.nth, where=numbered.partial_visit_id.notnull()),
+        partial_nth=_.nth.max(where=numbered.partial_visit_id.notnull()),
+        whole_nth=_.nth.max(where=numbered.acts & numbered.whole & ~numbered.carried),
+        title=_.title.argmax(_.nth, where=has_title | numbered.carried),
         ip=_.ip.argmax(_.nth, where=numbered.ip.notnull()),
-        last_outcome=_.outcome.argmax(_.nth),
     )
-    last = steps.filter(_.step == _.steps - 1).select("url_id", "outcome")
+    says = steps.filter(_.whole | (_.outcome == "ok"))
+    last = says.group_by("url_id").agg(outcome=_.outcome.argmax(_.step))
     joined = pages.left_join(last, "url_id")
+    is_partial = (joined["partial_nth"] > joined["whole_nth"]).fill_null(True)
     folded = joined.mutate(
         content_visit_id=joined["content"]["content_visit_id"],
         payload_digest=joined["content"]["payload_digest"],
+        proof_visit_id=joined["content"]["proof_visit_id"].coalesce(joined["proof"]),
+        partial_visit_id=is_partial.ifelse(joined["partial"], ibis.null("int64")),
         title=joined["title"].fill_null(""),
-        outcome=joined["outcome"].coalesce(joined["last_outcome"]),
+        outcome=joined["outcome"].coalesce((joined["failures"] > 0).ifelse("failed", "unchanged")),
     )
     columns = tables.PAGES.names
     return ibis.union(folded.select(columns), previous.anti_join(folded, "url_id").select(columns))
@@ -288,7 +386,7 @@ def fold_pages(previous: ir.Table, visits: ir.Table, steps: ir.Table) -> ir.Tabl
 
 def _content(visits: ir.Table) -> ir.Value:
     """What is kept of a page's content; as one value, for a part that is null is passed over."""
-    names = ("content_visit_id", "payload_digest")
+    names = ("content_visit_id", "payload_digest", "proof_visit_id")
     return ibis.struct({name: visits[name] for name in names})
 
 

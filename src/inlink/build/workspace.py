@@ -51,12 +51,13 @@ class Workspace:
     def read(self, files: Sequence[Path], schema: pa.Schema) -> ir.Table:
         """The rows of Parquet *files* together; an empty table of *schema* where there are none.
 
-        Columns that files of an earlier version lack are null.
+        Columns that files of an earlier version lack are null, but for what such files say in
+        another way.
         """
         if not files:
             return self._empty(schema)
         names = [str(file) for file in files]
-        return self._connection.read_parquet(names, union_by_name=True)
+        return _as_now(self._connection.read_parquet(names, union_by_name=True), schema)
 
     def read_placed(self, files: Sequence[Path], schema: pa.Schema) -> ir.Table:
         """The same, and where each row stands: ``batch``, its directory, and ``row``, its place."""
@@ -116,6 +117,22 @@ class Workspace:
         path = self.steps / f"empty-{'-'.join(schema.names)[:100]}.parquet"
         pq.write_table(schema.empty_table(), path)
         return self._connection.read_parquet(str(path))
+
+
+def _as_now(rows: ir.Table, schema: pa.Schema) -> ir.Table:
+    """The columns of *schema*, of files of this version and earlier ones.
+
+    Visits had ``truncated`` before they had ``complete``.
+    """
+    lacking = {
+        name: ibis.null(kind)
+        for name, kind in ibis.Schema.from_pyarrow(schema).items()
+        if name not in rows.columns
+    }
+    columns = rows.mutate(**lacking)
+    if "truncated" in rows.columns:
+        columns = columns.mutate(complete=columns.complete.coalesce(~columns.truncated))
+    return columns.select(schema.names)
 
 
 class _Watch:

@@ -85,6 +85,8 @@ PAGES = pa.schema(
             ("failures", pa.int32()),
         ),
         pa.field("content_visit_id", pa.int64()),
+        pa.field("partial_visit_id", pa.int64()),
+        pa.field("proof_visit_id", pa.int64()),
         pa.field("payload_digest", pa.string()),
         *_required(("title", pa.string())),
         pa.field("ip", pa.string()),

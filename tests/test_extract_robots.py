@@ -51,7 +51,7 @@ def test_normalised(metas: list[tuple[str, str]], fields: list[str], expected: s
     ],
 )
 def test_what_directives_say_to_our_bot(robots: str, noindex: bool, nofollow: bool) -> None:
-    assert directives_for(robots, "InlinkBot") == (noindex, nofollow)
+    assert directives_for(robots, "InlinkBot") == (noindex, nofollow, None)
 
 
 def test_names_of_bots() -> None:

@@ -23,7 +23,7 @@ from inlink.crawl.connect import Connector, final_head, line, named_causes
 from inlink.crawl.errors import FetchError
 from inlink.extract.http import Fields, field, parse_response
 from inlink.extract.limits import MAX_HEADER_BYTES
-from inlink.extract.observe import HTML_TYPES, media_type
+from inlink.extract.media_types import HTML_TYPES, media_type
 from inlink.store.settings import Settings
 
 OTHER_BODY_BYTES = 64 << 10
@@ -134,8 +134,10 @@ def user_agent(settings: Settings) -> str:
 
 
 def _has_links(fields: Fields) -> bool:
-    named = media_type(field(fields, "content-type"), b"")
-    return named is None or named in HTML_TYPES or named.startswith("text/") or "xml" in named
+    named = media_type(fields, b"")
+    if named is None or named.essence in HTML_TYPES:
+        return True
+    return named.essence.startswith("text/") or "xml" in named.essence
 
 
 async def _body(

@@ -10,9 +10,9 @@ from selectolax.lexbor import LexborNode
 from inlink.evidence.rows import Occurrence, PagePart
 from inlink.evidence.surroundings import surroundings
 from inlink.extract.captures import Capture
-from inlink.extract.encoding import page_text
-from inlink.extract.html import parsed_page
-from inlink.extract.http import Response, decoded_body, field
+from inlink.extract.content import read_content
+from inlink.extract.http import Response, decoded_body
+from inlink.extract.media_types import media_type
 from inlink.extract.observe import LinkRow, Observation, Observer
 from inlink.extract.outcomes import COUNTING, REDIRECTING
 from inlink.extract.problems import Problems
@@ -76,13 +76,12 @@ def _places(
     if capture.kind != "response" or capture.page is not None or not observation.links:
         return {}
     body, _ = decoded_body(Response(0, capture.fields, capture.body), Problems())
-    text = page_text(body, field(capture.fields, "content-type"), Problems())
-    page, nodes = parsed_page(text.utf8, Problems())
+    content = read_content(body, media_type(capture.fields, body), Problems())
     base = observation.visit.base_url or canonical_url(capture.uri) or ""
-    resolver = book.resolver(base, text.encoding, base_depends_on_page=False)
+    resolver = book.resolver(base, content.encoding, base_depends_on_page=False)
     valid = [
         (row, node)
-        for link, node in zip(page.links, nodes, strict=True)
+        for link, node in zip(content.page.links, content.nodes, strict=True)
         if (row := resolver[link.href]) is not None
     ]
     return {place: node for place, (row, node) in enumerate(valid) if row.url_id == target}

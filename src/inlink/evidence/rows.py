@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-Element = Literal["a", "area", "canonical", "location"]
+Element = Literal["a", "area", "canonical", "location", "refresh"]
 
 PagePart = Literal["content", "navigation", "header", "footer", "aside", "head"]
 """``head`` is what nobody sees: the head of the page, or the HTTP header before it."""

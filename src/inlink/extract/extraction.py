@@ -25,8 +25,9 @@ from inlink.extract.batch import (
 from inlink.extract.captures import Capture, Request
 from inlink.extract.framing import Record
 from inlink.extract.limits import AHEAD, EARLIEST
+from inlink.extract.media_types import HTML_TYPES
 from inlink.extract.methods import asked_by_get
-from inlink.extract.observe import HTML_TYPES, Observer
+from inlink.extract.observe import Observer
 from inlink.extract.problems import Problems
 from inlink.extract.records import read_records
 from inlink.extract.segments import joined

@@ -1,10 +1,11 @@
-"""What a page of HTML says: title, robots, canonical, base, and its links.
+"""What a page of HTML says: title, robots, canonical, base, refresh, and its links.
 
 In: the text of a page, UTF-8. Out: a `Page`, with URLs as they stand in the page.
 
 Lexbor parses it by the rules of https://html.spec.whatwg.org/#parsing, without scripting, so that
-what is in ``noscript`` counts. What is in a ``template`` is no part of the page. Time and memory
-are linear in the size of the page (see also ``depth``).
+what is in ``noscript`` counts. What is in a ``template`` is no part of the page, unless that is a
+shadow root (see ``shadow``). Pages of XML come as trees of the same kind (see ``xhtml``). Time and
+memory are linear in the size of the page (see also ``depth``).
 """
 
 import contextlib
@@ -22,16 +23,28 @@ from selectolax.lexbor import (
 from inlink.extract.depth import cut_position
 from inlink.extract.limits import MAX_ANCHOR, MAX_LINKS, MAX_TITLE
 from inlink.extract.problems import Problems
+from inlink.extract.shadow import SHADOW_ROOT, show_shadow_roots
+from inlink.extract.xhtml import xml_tree
 
 MAX_TEXT_WORK = 64 << 20
 """Characters of anchor text, before folding, that a page may make the extractor read."""
 
 _WANTED = (
-    "a[href], area[href], title, base[href], meta[name], link[rel*=canonical i][href],"
-    " a img, a script, a style"
+    "a[href], area[href], title, base[href], meta[name], meta[http-equiv=refresh i],"
+    f" link[rel*=canonical i][href], a img, a script, a style, {SHADOW_ROOT}"
 )
 """All in one walk over the page: each walk costs a tenth of the time that parsing takes."""
 
+_BREAKS = (
+    "address, article, aside, blockquote, br, caption, center, dd, details, dialog, dir, div, dl,"
+    " dt, fieldset, figcaption, figure, footer, form, h1, h2, h3, h4, h5, h6, header, hgroup, hr,"
+    " legend, li, listing, main, menu, nav, ol, optgroup, option, p, plaintext, pre, search,"
+    " section, summary, table, tbody, td, tfoot, th, thead, tr, ul, xmp"
+)
+"""Where a line or a cell ends by https://html.spec.whatwg.org/#rendering, so that a word does."""
+
+_TEXT_END = "\0"
+"""Set between texts of different nodes; the parser leaves none in a text."""
 
 _OPTIONS = LexborDocumentOptions.WO_EVENTS
 
@@ -40,7 +53,9 @@ def _tag_id(tag: str) -> int:
     return LexborHTMLParser(f"<{tag}>").css(tag)[0].tag_id
 
 
-_A, _AREA, _IMG, _SCRIPT, _STYLE = map(_tag_id, ("a", "area", "img", "script", "style"))
+_A, _AREA, _IMG, _SCRIPT, _STYLE, _TEMPLATE = map(
+    _tag_id, ("a", "area", "img", "script", "style", "template")
+)
 
 
 class Link(msgspec.Struct, frozen=True, gc=False):
@@ -63,6 +78,8 @@ class Page(msgspec.Struct, frozen=True):
     """Names and contents of all ``meta`` that have both."""
     canonical: str | None = None
     base: str | None = None
+    refreshes: list[str] = []
+    """Contents of all ``<meta http-equiv=refresh>``; see ``refresh``."""
     links: list[Link] = []
     truncated: bool = False
 
@@ -72,16 +89,45 @@ def fold(text: str) -> str:
     return " ".join(text.split())
 
 
+def relations(rel: str) -> str:
+    """The tokens of a ``rel``, in lower case, joined by a space.
+
+    HTML has white space between them; Google takes commas, too
+    (https://developers.google.com/search/docs/crawling-indexing/qualify-outbound-links).
+    """
+    return " ".join(rel.lower().replace(",", " ").split())
+
+
 def read_page(text: bytes, problems: Problems) -> Page:
     """Read a page; what exceeds a limit is left out, and counted."""
-    end = cut_position(text)
-    with _no_collector():
-        return _read(text, end, problems)[0]
+    return parsed_page(text, problems)[0]
 
 
 def parsed_page(text: bytes, problems: Problems) -> tuple[Page, list[LexborNode]]:
     """Read a page; also the nodes of its links, in their order, with the page around them."""
-    return _read(text, cut_position(text), problems)
+    end = cut_position(text)
+    if end is not None:
+        problems["page_too_deep"] += 1
+        text = text[:end]
+    with _no_collector():
+        try:
+            tree = LexborHTMLParser(text, options=_OPTIONS)
+            return _read(tree, problems, end is not None)
+        except (SelectolaxError, MemoryError):
+            problems["page_unreadable"] += 1
+            return Page(truncated=True), []
+
+
+def parsed_xml(text: bytes, problems: Problems) -> tuple[Page, list[LexborNode]] | None:
+    """The same of a page that is XML; None if it is not well-formed."""
+    with _no_collector():
+        found = xml_tree(text)
+        if found is None:
+            return None
+        tree, is_whole = found
+        if not is_whole:
+            problems["page_too_deep"] += 1
+        return _read(tree, problems, not is_whole)
 
 
 @contextlib.contextmanager
@@ -96,17 +142,11 @@ def _no_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _read(text: bytes, end: int | None, problems: Problems) -> tuple[Page, list[LexborNode]]:
-    if end is not None:
-        problems["page_too_deep"] += 1
-        text = text[:end]
-    try:
-        tree = LexborHTMLParser(text, options=_OPTIONS)
-        reader = _Reader(tree, problems, end is not None)
-        return reader.page(), reader.nodes
-    except (SelectolaxError, MemoryError):
-        problems["page_unreadable"] += 1
-        return Page(truncated=True), []
+def _read(
+    tree: LexborHTMLParser, problems: Problems, truncated: bool
+) -> tuple[Page, list[LexborNode]]:
+    reader = _Reader(tree, problems, truncated)
+    return reader.page(), reader.nodes
 
 
 class _Reader:
@@ -120,7 +160,8 @@ class _Reader:
         self.nodes: list[LexborNode] = []
         """Those of the page's links."""
         self._metadata: list[tuple[str, LexborNode]] = []
-        for node in tree.css(_WANTED):
+        self._spaced: set[int] = set()
+        for node in _wanted(tree):
             tag = node.tag_id
             if tag in (_A, _AREA):
                 self._links.append(node)
@@ -128,27 +169,33 @@ class _Reader:
                 self._images.append(node)
             elif tag in (_SCRIPT, _STYLE):
                 node.decompose()  # what is in it is no text
-            else:
+            elif tag != _TEMPLATE:
                 self._metadata.append((node.tag or "", node))
 
     def page(self) -> Page:
         title, base, canonical = None, None, None
         metas: list[tuple[str, str]] = []
+        refreshes: list[str] = []
         for tag, node in self._metadata:
             attributes = node.attributes
             if tag == "meta":
-                metas.append((attributes.get("name") or "", attributes.get("content") or ""))
+                content = attributes.get("content")
+                if "name" in attributes:
+                    metas.append((attributes["name"] or "", content or ""))
+                if content and (attributes.get("http-equiv") or "").lower() == "refresh":
+                    refreshes.append(content)
             elif tag == "link":
                 if canonical is None and "canonical" in _tokens(attributes.get("rel")):
                     canonical = attributes.get("href") if _is_in(node, "head") else None
             elif tag == "base":
-                base = base if base is not None else attributes.get("href") or ""
+                if base is None and _namespace(node) == "html":
+                    base = attributes.get("href") or ""
             elif title is None and not _is_in(node, "svg"):
                 title = self._folded(node.text(), MAX_TITLE)
         links = self._read_links()
         if self._text_cut:
             self._problems["text_truncated"] += 1
-        return Page(title or "", metas, canonical, base, links, self._truncated)
+        return Page(title or "", metas, canonical, base, refreshes, links, self._truncated)
 
     def _read_links(self) -> list[Link]:
         if len(self._links) > MAX_LINKS:
@@ -159,12 +206,15 @@ class _Reader:
         links: list[Link] = []
         for node in self._links:
             attributes = node.attributes
-            if "href" not in attributes:
-                continue  # xlink:href in SVG
-            href = attributes["href"] or ""
+            if "href" in attributes:
+                href = attributes["href"] or ""
+            elif _namespace(node) == "svg":
+                href = attributes["xlink:href"] or ""
+            else:
+                continue
             rel = attributes.get("rel") or ""
             if rel:
-                rel = self._folded(rel.lower(), MAX_ANCHOR)
+                rel = self._folded(relations(rel), MAX_ANCHOR)
             is_image, source, alt = False, None, None
             if node.tag_id == _AREA:
                 element, anchor = "area", self._folded(attributes.get("alt") or "", MAX_ANCHOR)
@@ -181,9 +231,25 @@ class _Reader:
         if self._text_work >= MAX_TEXT_WORK:
             self._text_cut = self._truncated = True
             return ""
-        text = node.text()
+        text = node.text(separator=_TEXT_END)
         self._text_work += len(text)
+        if _TEXT_END in text:
+            together = text.replace(_TEXT_END, "")
+            if together.split() != text.replace(_TEXT_END, " ").split():
+                together = self._spaced_text(node)
+            text = together
         return self._folded(text, MAX_ANCHOR)
+
+    def _spaced_text(self, link: LexborNode) -> str:
+        """The text of *link* with spaces where lines and cells end; they stay in the page."""
+        if link.mem_id not in self._spaced:
+            for node in link.css(f"a, {_BREAKS}"):
+                if node.tag_id == _A:
+                    self._spaced.add(node.mem_id)  # each part of a page is looked at once
+                else:
+                    node.insert_before(" ")
+                    node.insert_after(" ")
+        return link.text()
 
     def _source_and_alt(self, image: LexborNode) -> tuple[str | None, str | None]:
         attributes = image.attributes
@@ -212,6 +278,15 @@ class _Reader:
         return folded[:limit].rstrip()
 
 
+def _wanted(tree: LexborHTMLParser) -> list[LexborNode]:
+    found = tree.css(_WANTED)
+    templates = [node for node in found if node.tag_id == _TEMPLATE]
+    if not templates:
+        return found
+    show_shadow_roots(templates)
+    return tree.css(_WANTED)
+
+
 def _tokens(text: str | None) -> list[str]:
     return text.lower().split() if text else []
 
@@ -221,3 +296,24 @@ def _is_in(node: LexborNode, tag: str) -> bool:
     while parent is not None and parent.tag not in ("head", "body", "svg"):
         parent = parent.parent
     return parent is not None and parent.tag == tag
+
+
+_HTML_IN_FOREIGN = frozenset(
+    ("foreignobject", "desc", "title", "annotation-xml", "mi", "mo", "mn", "ms", "mtext")
+)
+
+
+def _namespace(node: LexborNode) -> str:
+    """``html``, ``svg`` or ``math``, by the innermost element that is the beginning of one.
+
+    https://html.spec.whatwg.org/#html-integration-point
+    """
+    parent = node.parent
+    while parent is not None:
+        tag = (parent.tag or "").lower()
+        if tag in ("svg", "math"):
+            return tag
+        if tag in _HTML_IN_FOREIGN:
+            return "html"
+        parent = parent.parent
+    return "html"

@@ -3,22 +3,23 @@
 In: captures. Out: observations, and in the `UrlBook` the URLs that they name.
 """
 
-import re
 from typing import NamedTuple
 
 import msgspec
 import xxhash
 
 from inlink.extract.captures import Capture
-from inlink.extract.encoding import page_text
+from inlink.extract.content import read_content
 from inlink.extract.headers import canonical_link
-from inlink.extract.html import Page, read_page
+from inlink.extract.html import Page
 from inlink.extract.http import Response, decoded_body, field, has_unknown_coding
+from inlink.extract.media_types import HTML_TYPES, media_type
 from inlink.extract.outcomes import is_same_page
 from inlink.extract.problems import Problems
+from inlink.extract.refresh import MAX_REFRESH_SECONDS, refresh_of
 from inlink.extract.robots import Directives, directives_for, is_robots_name, normalised
 from inlink.extract.urlbook import Resolver, UrlBook, is_absolute
-from inlink.urls.canonical import canonical_url
+from inlink.urls.canonical import canonical_url, parsed_url
 from inlink.urls.describe import UrlRow
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
@@ -28,14 +29,8 @@ POLICY = frozenset(("robots", "robots.txt", "robotstxt", "robots_txt", "blocked"
 MAX_VALIDATOR = 1024
 """Characters of an ``ETag`` or ``Last-Modified`` that are kept."""
 
-HTML_TYPES = frozenset(("text/html", "application/xhtml+xml"))
-_MEDIA_TYPE = re.compile(r"\s*([\w!#$&^.+-]+/[\w!#$&^.+*-]+)")
-_UNKNOWN_TYPES = frozenset(("unknown/unknown", "application/unknown", "*/*", "no-type"))
-_HTML_BEGIN = re.compile(  # https://mimesniff.spec.whatwg.org/#identifying-a-resource-with-an-unknown-mime-type
-    rb"(?:\xef\xbb\xbf)?[\t\n\x0c\r ]*<(?:!--|(?:!doctype html|html|head|script|iframe|h1|div|font"
-    rb"|table|a|style|title|b|body|br|p)[ >])",
-    re.I,
-)
+MAX_CONTENT_TYPE = 128
+"""Characters of a media type that are kept."""
 
 
 class VisitRow(NamedTuple):
@@ -103,6 +98,8 @@ class _Content(NamedTuple):
     base_url: str | None
     base_reference: str | None
     canonical_reference: str | None
+    refresh: UrlRow | None
+    refresh_reference: str | None
     links: list[LinkRow]
     complete: bool
 
@@ -123,9 +120,9 @@ class Observer:
         if page is None or address is None:
             return None
         content = self._content(capture, page, address)
-        redirect = self._redirect(capture, address)
+        redirect = content.refresh or self._redirect(capture, address)
         outcome = outcome_of(capture, page, content, redirect)
-        links = self._links(content, redirect)
+        links = _links(content, redirect)
         refers_to = None
         if outcome == "unchanged":
             refers_to = (capture.refers_to and self._book.row(capture.refers_to)) or page
@@ -150,7 +147,7 @@ class Observer:
             etag=_validator(capture, "etag"),
             last_modified=_validator(capture, "last-modified"),
             refers_to_id=refers_to.url_id if refers_to else None,
-            unavailable_after=None,
+            unavailable_after=content.directives.unavailable_after,
             complete=content.complete and not (capture.truncated or _is_partial(capture.status)),
             file=self._file,
             offset=capture.offset,
@@ -162,24 +159,23 @@ class Observer:
         if capture.kind == "response" and capture.page is None:
             response = Response(capture.status or 0, capture.fields, capture.body)
             body, is_whole = decoded_body(response, self._problems)
-        named_type = field(capture.fields, "content-type")
-        content_type = media_type(named_type, body)
+        named_type = media_type(capture.fields, body)
+        content_type = named_type.essence[:MAX_CONTENT_TYPE] if named_type else None
         is_html = content_type in HTML_TYPES and not has_unknown_coding(capture.fields)
-        read, encoding = capture.page or Page(), "utf-8"
-        if is_html and body:
-            text = page_text(body, named_type, self._problems)
-            read, encoding = read_page(text.utf8, self._problems), text.encoding
-        elif not is_html:
-            read = Page()
+        found = read_content(body, named_type, self._problems)
+        read = (capture.page or found.page) if is_html else Page()
         tags = [value for name, value in capture.fields if name == "x-robots-tag"]
         metas = (meta for meta in read.robots if is_robots_name(meta[0].lower(), self._robot_name))
         robots = normalised(metas, tags)
         directives = directives_for(robots, self._robot_name)
-        named_base = canonical_url(read.base, address) if read.base else None
+        named_base = base_of(read, address)
         base = named_base or address
         depends = named_base is None or not is_absolute(read.base or "")
-        resolver = self._book.resolver(base, encoding, base_depends_on_page=depends)
+        resolver = self._book.resolver(base, found.encoding, base_depends_on_page=depends)
         canonical, canonical_reference = self._canonical(capture, read, resolver, address)
+        refresh, refresh_reference = None, None
+        if capture.kind == "response" and capture.status == 200 and is_html:
+            refresh, refresh_reference = self._refresh(capture, read, resolver, address)
         return _Content(
             is_html=is_html,
             content_type=content_type,
@@ -190,6 +186,8 @@ class Observer:
             base_url=base if base != address else None,
             base_reference=read.base if named_base and depends else None,
             canonical_reference=canonical_reference,
+            refresh=refresh if refresh != page else None,
+            refresh_reference=refresh_reference,
             links=_element_links(read, resolver, directives.nofollow),
             complete=is_whole and not read.truncated,
         )
@@ -201,8 +199,27 @@ class Observer:
         if read.canonical and (found := resolver[read.canonical]):
             return found, resolver.reference(read.canonical)
         header = canonical_link(value for name, value in capture.fields if name == "link")
-        # The field is relative to the page, whatever base the page names for its elements.
-        return (self._book.row(header, address), None) if header else (None, None)
+        return self._of_header(header, read, address) if header else (None, None)
+
+    def _of_header(self, text: str, read: Page, address: str) -> tuple[UrlRow | None, str | None]:
+        """The URL that a header field has, and its reference.
+
+        It is relative to the page, whatever base the page names for its elements.
+        """
+        reference = None if read.base or is_absolute(text) else text
+        return self._book.row(text, address), reference
+
+    def _refresh(
+        self, capture: Capture, read: Page, resolver: Resolver, address: str
+    ) -> tuple[UrlRow | None, str | None]:
+        """Where the first refresh leads, if that is soon, and its reference."""
+        header = refresh_of(field(capture.fields, "refresh") or "")
+        refresh = header or next(filter(None, map(refresh_of, read.refreshes)), None)
+        if refresh is None or refresh.url is None or refresh.seconds > MAX_REFRESH_SECONDS:
+            return None, None
+        if header:
+            return self._of_header(refresh.url, read, address)
+        return resolver[refresh.url], resolver.reference(refresh.url)
 
     def _redirect(self, capture: Capture, address: str) -> UrlRow | None:
         location = field(capture.fields, "location")
@@ -210,17 +227,30 @@ class Observer:
             return None
         return self._book.row(location, address)
 
-    def _links(self, content: _Content, redirect: UrlRow | None) -> list[LinkRow]:
-        nofollow = content.directives.nofollow
-        first = []
-        if content.canonical:
-            reference = content.canonical_reference
-            first.append(
-                _page_link("canonical", content.canonical, "canonical", nofollow, reference)
-            )
-        if redirect:
-            first.append(_page_link("location", redirect, "", nofollow, None))
-        return first + content.links
+
+def _links(content: _Content, redirect: UrlRow | None) -> list[LinkRow]:
+    nofollow = content.directives.nofollow
+    first = []
+    if content.canonical:
+        reference = content.canonical_reference
+        first.append(_page_link("canonical", content.canonical, "canonical", nofollow, reference))
+    if content.refresh:
+        reference = content.refresh_reference
+        first.append(_page_link("refresh", content.refresh, "", nofollow, reference))
+    elif redirect:
+        first.append(_page_link("location", redirect, "", nofollow, None))
+    return first + content.links
+
+
+def base_of(page: Page, address: str) -> str | None:
+    """The URL that *page*, at *address*, names for the base of all others; None if it names none.
+
+    https://html.spec.whatwg.org/#frozen-base-url
+    """
+    if not page.base:
+        return None
+    base = canonical_url(page.base, address) or parsed_url(page.base, address)
+    return None if base is None or base.startswith(("data:", "javascript:")) else base
 
 
 def _is_partial(status: int | None) -> bool:
@@ -266,7 +296,7 @@ def _element_links(page: Page, resolver: Resolver, nofollow: bool) -> list[LinkR
             target.domain_id,
             link.anchor,
             link.rel,
-            nofollow or ("nofollow" in link.rel and "nofollow" in link.rel.split()),
+            nofollow or ("nofollow" in link.rel and "nofollow" in link.rel.split(" ")),
             link.image,
             resolver.address(link.image_source) if link.image_source else None,
             link.alt,
@@ -294,20 +324,14 @@ def outcome_of(capture: Capture, page: UrlRow, content: _Content, redirect: UrlR
         return "redirect" if redirect else "broken_redirect"
     if status != 200 or not content.is_html:
         return "other"
-    if content.directives.noindex:
+    if content.refresh:
+        return "redirect"
+    last = content.directives.unavailable_after
+    if content.directives.noindex or (last is not None and last <= capture.time):
         return "noindex"
     if content.canonical and not is_same_page(content.canonical.url, page.url):
         return "not_canonical"
     return "ok"
-
-
-def media_type(content_type: str | None, body: bytes) -> str | None:
-    """The media type that a Content-Type names; where it names none, HTML if *body* begins so."""
-    match = _MEDIA_TYPE.match(content_type or "")
-    named = match[1].lower()[:128] if match else None
-    if named is None or named in _UNKNOWN_TYPES:
-        return "text/html" if _HTML_BEGIN.match(body) else named
-    return named
 
 
 def visit_id(visit: VisitRow, links: list[LinkRow]) -> int:

@@ -5,11 +5,14 @@ In: the content of metas and fields. Out: one normalised text, and what it says 
 The grammar is that of
 https://developers.google.com/search/docs/crawling-indexing/robots-meta-tag: directives with commas
 between them; in a field, the name of a bot and a colon before those that are for it alone.
-``unavailable_after`` takes a date that may have commas in it.
+``unavailable_after`` takes a date that may have commas in it: RFC 822, RFC 850, ISO 8601, or what
+is close to them; a date without time is its first instant, one without zone is in UTC.
 """
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Iterator
+from email.utils import parsedate_tz
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -26,7 +29,11 @@ _WITH_VALUE = frozenset(
     ("max-snippet", "max-image-preview", "max-video-preview", "unavailable_after", "revisit-after")
 )
 _BOT = re.compile(r"([a-z0-9_.*+-]+)\s*:(.*)", re.S)
+_LAST_DAY = re.compile(r"(?:[a-z0-9_.*+-]+\s*:\s*)?unavailable_after\s*:")
 _BOT_NAME = re.compile(r"robots|\S*bot(?:-\S+)?|\S*(?:spider|crawler)\S*|slurp|teoma|yandex", re.I)
+
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class Directives(NamedTuple):
@@ -34,6 +41,8 @@ class Directives(NamedTuple):
 
     noindex: bool
     nofollow: bool
+    unavailable_after: int | None = None
+    """From when on it is ``noindex``, too: microseconds since 1970."""
 
 
 @lru_cache(4096)
@@ -78,12 +87,13 @@ def _split(text: str) -> Iterator[str]:
         words = item.split()
         directive = " ".join(words)
         name = directive.partition(":")[0].rstrip()
-        if date and words and not (set(words) & _DIRECTIVES or name in _WITH_VALUE):
+        is_date = _LAST_DAY.match(directive) is not None
+        if date and words and not (is_date or set(words) & _DIRECTIVES or name in _WITH_VALUE):
             date = f"{date}, {directive}"
             continue
         if date:
             yield date
-        date = directive if name == "unavailable_after" else ""
+        date = directive if is_date else ""
         if len(words) > 1 and _DIRECTIVES.issuperset(words):
             yield from words
         elif directive and not date:
@@ -95,7 +105,34 @@ def _split(text: str) -> Iterator[str]:
 def directives_for(robots: str, robot_name: str) -> Directives:
     """What *robots* (normalised) says to the bot *robot_name*: the strictest that it reads."""
     own = f"{robot_name.lower()}: "
-    said = {each.removeprefix(own) for each in robots.split(", ")}
+    said = {each.removeprefix(own) for each in _split(robots)}
     return Directives(
-        not said.isdisjoint(("noindex", "none")), not said.isdisjoint(("nofollow", "none"))
+        not said.isdisjoint(("noindex", "none")),
+        not said.isdisjoint(("nofollow", "none")),
+        min((day for each in said if (day := _last_day(each)) is not None), default=None),
     )
+
+
+def _last_day(directive: str) -> int | None:
+    """The instant that an ``unavailable_after`` names, if it names one."""
+    name, _, date = directive.partition(":")
+    if name.rstrip() != "unavailable_after":
+        return None
+    try:
+        time = _time(date.strip().upper())
+        time = time.astimezone(dt.UTC) if time.tzinfo else time.replace(tzinfo=dt.UTC)
+    except (ValueError, OverflowError):
+        return None
+    return (time - _EPOCH) // dt.timedelta(microseconds=1)
+
+
+def _time(text: str) -> dt.datetime:
+    try:
+        return dt.datetime.fromisoformat(text)
+    except ValueError:
+        parsed = parsedate_tz(text) or parsedate_tz(f"{text} 00:00:00")
+        if parsed is None:
+            raise
+    zone = dt.timezone(dt.timedelta(seconds=parsed[9] or 0))
+    year, month, day, hour, minute, second = parsed[:6]
+    return dt.datetime(year, month, day, hour, minute, second, tzinfo=zone)

@@ -7,7 +7,7 @@ found out is remembered, up to a limit.
 from collections.abc import Sequence
 
 from inlink.extract.codings import UTF, encode_query
-from inlink.urls.canonical import canonical_url
+from inlink.urls.canonical import canonical_url, path_start
 from inlink.urls.describe import UrlRow, describe
 
 _REMEMBERED = 1 << 18
@@ -76,7 +76,7 @@ class Resolver(dict[str, UrlRow | None]):
         self._book = book
         self._images: dict[str, str | None] = {}
         self._base = base
-        self._origin = base[: base.index("/", 8)]
+        self._origin = base[: path_start(base)] if is_absolute(base) else None
         self._encoding = encoding
         self._base_depends_on_page = base_depends_on_page
 
@@ -91,7 +91,7 @@ class Resolver(dict[str, UrlRow | None]):
             return self._book.row(self.as_sent(text), self._base)
         if text.startswith(_ABSOLUTE):
             return self._book.row(text)
-        if text.startswith("/") and not text.startswith(_HOST_MAY_FOLLOW):
+        if self._origin and text.startswith("/") and not text.startswith(_HOST_MAY_FOLLOW):
             return self._book.row(self._origin + text)
         return self._book.row(text, self._base)
 

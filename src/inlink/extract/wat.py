@@ -32,7 +32,7 @@ from inlink.extract.captures import (
     web_uri,
 )
 from inlink.extract.framing import Record, add_field, header_fields
-from inlink.extract.html import Link, Page, fold
+from inlink.extract.html import Link, Page, fold, relations
 from inlink.extract.http import Fields, field, is_coded, said_length
 from inlink.extract.limits import MAX_ANCHOR, MAX_HEADER_BYTES, MAX_LINKS, MAX_TITLE
 from inlink.extract.problems import Problems
@@ -304,11 +304,17 @@ def _page(html: _Html, problems: Problems) -> Page:
         (_string(meta, "name") or "", _string(meta, "content") or "")
         for meta in _objects(html.head, "Metas")
     ]
+    refreshes = [
+        _string(meta, "content") or ""
+        for meta in _objects(html.head, "Metas")
+        if (_string(meta, "http-equiv") or "").lower() == "refresh"
+    ]
     return Page(
         title=fold(_string(html.head, "Title") or "")[:MAX_TITLE],
         robots=metas,
         canonical=_canonical(_objects(html.head, "Link")),
         base=_string(html.head, "Base"),
+        refreshes=refreshes,
         links=links,
         truncated=truncated,
     )
@@ -331,7 +337,7 @@ def _links(given: list[_Link]) -> list[Link]:
             continue
         text = link.alt if element == "area" and link.alt is not None else link.text
         anchor = fold(text)[:MAX_ANCHOR] if text else ""
-        rel = fold(link.rel.lower())[:MAX_ANCHOR] if link.rel else ""
+        rel = relations(link.rel)[:MAX_ANCHOR] if link.rel else ""
         links.append(Link(element, href, anchor, rel, False, None, None))
         if len(links) > MAX_LINKS:
             break

@@ -105,14 +105,20 @@ def _normal(encoded: re.Match[str]) -> str:
 
 
 def _parsed(text: str, base: str | None) -> str | None:
+    href = parsed_url(text, base)
+    if href is None or not href.startswith(("http://", "https://")):
+        return None
+    return href.partition("#")[0]
+
+
+def parsed_url(text: str, base: str | None = None) -> str | None:
+    """What the parser makes of *text*, whatever its scheme; None if that is no valid URL."""
     try:
         if base is None:
-            href = ada_url.parse_url(_scalar(text), ("href",))["href"]
-        else:
-            href = ada_url.join_url(_scalar(base), _scalar(text))
+            return ada_url.parse_url(_scalar(text), ("href",))["href"]
+        return ada_url.join_url(_scalar(base), _scalar(text))
     except ValueError:
         return None
-    return href.partition("#")[0] if href.startswith(("http://", "https://")) else None
 
 
 def _scalar(text: str) -> str:

@@ -215,7 +215,10 @@ def _block(window: Window, length: int, problems: Problems, may_rewind: bool) ->
     if length > MAX_BLOCK_BYTES:
         return _long_block(window, length, problems, may_rewind)
     got = window.ahead(length)
-    if got == length and _record_follows(window, length):
+    if got == length and (
+        _record_follows(window, length)
+        or (_ends(window, length) and _next_head(window, length) is None)
+    ):
         return _Block(window.take(length), True)
     return _block_of_wrong_length(window, length, got, problems)
 
@@ -225,15 +228,13 @@ def _long_block(window: Window, length: int, problems: Problems, may_rewind: boo
     next_head = _next_head(window, MAX_BLOCK_BYTES)
     if next_head is not None and not may_rewind:
         return _block_of_wrong_length(window, length, MAX_BLOCK_BYTES, problems)
-    start = window.position
+    rewind = None if next_head is None else window.locate(window.position + next_head)
     data = window.take(MAX_BLOCK_BYTES)
     got = len(data) + window.skip(length - len(data))
-    if got == length and _record_follows(window, 0):
+    if got == length and (_record_follows(window, 0) or (_ends(window, 0) and rewind is None)):
         return _Block(data, False)
     problems["record_truncated" if got < length and next_head is None else "record_length"] += 1
-    if next_head is None:
-        return _Block(data, False)
-    return _Block(data[:next_head], False, window.locate(start + next_head))
+    return _Block(data[:next_head], False, rewind)
 
 
 def _block_of_wrong_length(window: Window, length: int, ahead: int, problems: Problems) -> _Block:
@@ -270,10 +271,14 @@ def _up_to_record(window: Window, limit: int) -> bytes:
 
 
 def _record_follows(window: Window, length: int) -> bool:
-    """Whether behind *length* bytes a record ends: another begins, or the file ends."""
-    begin = window.peek(64, length)
-    following = begin.lstrip(b"\r\n")
-    if not following or begin.startswith(_RECORD_END) or following.startswith(b"WARC/"):
+    """Whether behind *length* bytes another record begins, or the file ends, after empty lines."""
+    following = window.peek(64, length).lstrip(b"\r\n")
+    if not following or following.startswith(b"WARC/"):
         return True
     line = window.peek(MAX_HEADER_BYTES, length).lstrip(b"\r\n").partition(b"\n")[0]
     return _ARC_LINE.match(line) is not None
+
+
+def _ends(window: Window, length: int) -> bool:
+    """Whether behind *length* bytes there is what ends a record, whatever follows."""
+    return window.peek(len(_RECORD_END), length) == _RECORD_END

@@ -6,32 +6,37 @@ is what tells that it is still the file that the index was made from.
 """
 
 import io
+import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
-import fsspec
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
 from inlink.extract.batch import read_batch
-from inlink.extract.captures import Capture, capture_of
+from inlink.extract.captures import Capture
 from inlink.extract.compression import compression_of, stretches
 from inlink.extract.framing import Record, framed_records
 from inlink.extract.limits import MAX_BLOCK_BYTES, MAX_HEADER_BYTES
 from inlink.extract.problems import Problems
-from inlink.extract.source import BinaryFile
-from inlink.extract.wat import is_wat, wat_capture
+from inlink.extract.segments import joined
+from inlink.extract.source import BinaryFile, located, opened
+from inlink.extract.wat import is_wat, told_by
 from inlink.store.layout import Layout
 from inlink.urls.canonical import canonical_url, text_id
 
 MAX_BYTES = MAX_BLOCK_BYTES + MAX_HEADER_BYTES
 """Decompressed bytes behind the offset of a record in which it has to end."""
 
+MAX_SEGMENT_DISTANCE = 1000
+"""Records from the first segment of one to its last."""
+
 _FIRST_LOOK = 1 << 18
+_UNREADABLE = (OSError, ValueError, RuntimeError, zipfile.BadZipFile, zstandard.ZstdError)
 _SKIPPABLE = range(0x50, 0x60)
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
@@ -99,7 +104,7 @@ def read_record(place: Recorded, drop_parameters: tuple[str, ...] = ()) -> Evide
     """
     try:
         found = _read(place, drop_parameters)
-    except (OSError, ValueError, ImportError, zstandard.ZstdError) as error:
+    except _UNREADABLE as error:
         raise RecordGoneError(f"The crawl file {place.file} cannot be read: {error}.") from error
     if found is None:
         raise RecordGoneError(
@@ -110,22 +115,40 @@ def read_record(place: Recorded, drop_parameters: tuple[str, ...] = ()) -> Evide
 
 
 def _read(place: Recorded, drop_parameters: tuple[str, ...]) -> Evidence | None:
-    filesystem, path = fsspec.core.url_to_fs(place.file)
+    filesystem, path = located(place.file)
     size = filesystem.info(path).get("size")
     if size is not None and size != place.file_size:
         return None
-    with closing(filesystem.open(path, "rb")) as file:
+    with closing(opened(place.file)) as file:
         for record, content in records_at(file, place.offset):
-            capture = capture_from(record)
+            info = _first_record(file) if is_wat(record) else None
+            capture = capture_from(_whole(record, file, place.offset), info)
             if capture is not None and _is_told(capture, place, drop_parameters):
                 return Evidence(place, record, capture, content)
     return None
 
 
-def capture_from(record: Record) -> Capture | None:
-    """The visit that *record* tells of."""
-    read = wat_capture if is_wat(record) else capture_of
-    return read(record, Problems())
+def capture_from(record: Record, info: Record | None = None) -> Capture | None:
+    """The visit that *record* tells of; *info* is the ``warcinfo`` record of its file."""
+    told = told_by(record, info, Problems())
+    return told if isinstance(told, Capture) else None
+
+
+def _whole(record: Record, file: BinaryFile, offset: int) -> Record:
+    """*record*, with its other segments if it is the first of some (see `segments`)."""
+    if "warc-segment-number" not in record.headers:
+        return record
+    problems = Problems()
+    following = framed_records(file, compression_of(file), offset, problems)
+    found = joined(islice(following, MAX_SEGMENT_DISTANCE), problems)
+    same = record.headers.get("warc-record-id")
+    return next((each for each in found if each.headers.get("warc-record-id") == same), record)
+
+
+def _first_record(file: BinaryFile) -> Record | None:
+    """The ``warcinfo`` record that *file* begins with, if it does."""
+    first = next((record for record, _ in records_at(file, 0)), None)
+    return first if first is not None and first.type == "warcinfo" else None
 
 
 def _is_told(capture: Capture, place: Recorded, drop_parameters: tuple[str, ...]) -> bool:

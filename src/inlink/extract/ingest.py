@@ -4,17 +4,17 @@ In: paths and fsspec URLs. Out: a `Summary`. Whatever happens to one file, the o
 again, the same call does what is left.
 """
 
-import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 import msgspec
 
 from inlink.extract.batch import Batch, fingerprint, read_batch, replace_older
 from inlink.extract.extraction import Extraction, clean_up, extract
 from inlink.extract.pool import Pool, Progress
-from inlink.extract.source import Source, find
+from inlink.extract.source import Source, crawl_files, find
 from inlink.store.layout import BusyError, Layout, locked
 from inlink.store.settings import Settings
 from inlink.store.versions import EXTRACTOR_RULES
@@ -63,11 +63,19 @@ def sources_of(patterns: Iterable[str], summary: Summary) -> list[Source]:
     """The files that *patterns* name, each once, the biggest first; failures go to *summary*."""
     found: dict[str, Source] = {}
     for pattern in patterns:
-        try:
-            found.update((source.url, source) for source in find(pattern))
-        except (OSError, ValueError) as error:
-            summary.failures.append(Failure(pattern, str(error) or type(error).__name__))
+        for named in _looked_up(pattern, partial(find, pattern), summary):
+            files = _looked_up(named.url, partial(crawl_files, named), summary)
+            found.update((source.url, source) for source in files)
     return sorted(found.values(), key=lambda source: (-(source.size or 0), source.url))
+
+
+def _looked_up(name: str, look_up: Callable[[], list[Source]], summary: Summary) -> list[Source]:
+    """What *look_up* finds; whatever it raises (file systems have errors of their own) fails."""
+    try:
+        return look_up()
+    except Exception as error:
+        summary.failures.append(Failure(name, str(error) or type(error).__name__))
+        return []
 
 
 def ingest(
@@ -94,7 +102,7 @@ def ingest(
                 report(source, source.size or 0)
         if not fresh:
             return
-        work = functools.partial(_extract, layout=layout, settings=settings)
+        work = partial(_extract, layout=layout, settings=settings)
         with Pool[Source, Extraction](min(processes, len(fresh)), work) as pool:
             for source, result in pool.run(fresh, report):
                 report(source, source.size or 0)

@@ -1,18 +1,27 @@
-"""Opening crawl files, local or remote.
+"""Opening crawl files, local or remote, also in ZIP archives.
 
 In: paths and fsspec URLs, with globs. Out: a file object that counts and hashes what it reads.
+
+A WACZ file (https://specs.webrecorder.net/wacz/1.1.1/) is a ZIP archive with WARC files in its
+folder ``archive``. Each of them has an address of its own, by fsspec's chains of URLs:
+``zip://archive/data.warc.gz::file:///crawls/site.wacz``.
 """
 
 import hashlib
 import os
+import re
+import zipfile
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 import fsspec
 import msgspec
+from fsspec.implementations.zip import ZipFileSystem
 
 CHUNK = 1 << 20
+
+_CRAWL_FILE = re.compile(r"\.(?:(?:w?arc|wat)(?:\.(?:gz|zst|zstd|lz4))?|wacz)\Z", re.I)
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -29,32 +38,100 @@ class Source(msgspec.Struct, frozen=True):
 
 
 def find(pattern: str) -> list[Source]:
-    """The files that a path or an fsspec URL names; globs are expanded, in order of name.
+    """The files that a path or an fsspec URL names, in order of name; globs are expanded.
+
+    A directory names the crawl files in it and beneath it, by the endings of their names, and so
+    does a glob that ends in ``**``.
 
     Raises:
         OSError: there is no such file, or it cannot be looked up.
         ValueError: no file system for such a URL, or one whose package is not installed.
     """
+    filesystem, path = located(pattern)
+    if filesystem.exists(path) or not fsspec.core.has_magic(path):
+        found = {path: filesystem.info(path)}
+    else:
+        found = filesystem.glob(path, detail=True)
+    files: dict[str, Any] = {}
+    for name, info in found.items():
+        if info["type"] == "directory":
+            beneath = filesystem.find(name, detail=True)
+            files.update((file, beneath[file]) for file in beneath if _CRAWL_FILE.search(file))
+        elif not path.endswith("**") or _CRAWL_FILE.search(name):
+            files[name] = info
+    if not files:
+        raise FileNotFoundError(f"{pattern}: names no crawl file")
+    return [_source(_address(filesystem, name, pattern), files[name]) for name in sorted(files)]
+
+
+def crawl_files(source: Source) -> list[Source]:
+    """The crawl files in a WACZ file; of any other, itself.
+
+    Raises:
+        OSError, ValueError: it is no WACZ file, whatever its name says.
+    """
+    if not source.name.partition("?")[0].lower().endswith(".wacz"):
+        return [source]
+    return find(f"zip://archive::{source.url}")
+
+
+def located(url: str) -> tuple[Any, str]:
+    """The file system of a path or an fsspec URL, and the path in it.
+
+    Raises:
+        OSError: the archive that it is in cannot be read.
+        ValueError: no file system for such a URL, or one whose package is not installed.
+    """
     try:
-        filesystem, path = fsspec.core.url_to_fs(pattern)
+        return fsspec.core.url_to_fs(url)  # type: ignore[no-any-return]
     except ImportError as error:
         raise ValueError(str(error)) from error
-    paths = [path]
-    if not filesystem.exists(path) and fsspec.core.has_magic(path):
-        paths = sorted(filesystem.glob(path))
-        if not paths:
-            raise FileNotFoundError(f"{pattern}: no file matches")
-    return [_source(filesystem, found) for found in paths]
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        raise OSError(f"{url.rpartition('::')[2]}: no readable ZIP archive: {error}") from error
 
 
-def _source(filesystem: Any, path: str) -> Source:
-    info = filesystem.info(path)
-    if info["type"] == "directory":
-        raise IsADirectoryError(f"{path}: is a directory; name the crawl files in it")
+def _address(filesystem: Any, path: str, pattern: str) -> str:
+    """The URL of a file, of which *pattern* says by which chain of file systems it is reached."""
+    address = str(filesystem.unstrip_protocol(path))
+    first, chained, rest = pattern.partition("::")
+    if not chained:
+        return address
+    if "://" not in first:  # a cache, which has the path of what it keeps
+        return f"{first}::{address}"
+    if "::" not in rest:
+        outer, place = located(rest)
+        rest = outer.unstrip_protocol(place)
+    return f"{address}::{rest}"
+
+
+def _source(url: str, info: dict[str, Any]) -> Source:
     versions = ("mtime", "ETag", "etag", "LastModified", "md5", "md5Hash", "generation", "ino")
-    stamp = " ".join(f"{key}={info[key]}" for key in versions if info.get(key))
-    url = str(filesystem.unstrip_protocol(path))
-    return Source(url, path.rstrip("/").rpartition("/")[2], info.get("size"), stamp)
+    stamp = " ".join(f"{key}={info[key]}" for key in (*versions, "CRC") if info.get(key))
+    inner, *outer = (part.rstrip("/").rpartition("/")[2] for part in url.split("::") if "/" in part)
+    return Source(url, "/".join([*reversed(outer), inner]), info.get("size"), stamp)
+
+
+def opened(url: str) -> "BinaryFile":
+    """The file at *url*, to be read by parts.
+
+    Raises:
+        OSError, ValueError: it cannot be read.
+    """
+    filesystem, path = located(url)
+    if isinstance(filesystem, ZipFileSystem):
+        return _member(filesystem, path)
+    return filesystem.open(path, "rb")  # type: ignore[no-any-return]
+
+
+def _member(archive: ZipFileSystem, path: str) -> "BinaryFile":
+    """A file in an archive; one that is stored as it is can be read at any place."""
+    info = archive.zip.getinfo(path)
+    archive.fo.seek(info.header_offset)
+    header = archive.fo.read(30)  # APPNOTE.TXT, 4.3.7
+    if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or header[:2] != b"PK":
+        return archive.open(path, "rb")  # type: ignore[no-any-return]
+    name, extra = (int.from_bytes(header[at : at + 2], "little") for at in (26, 28))
+    return _Stored(archive.fo, info.header_offset + 30 + name + extra, info.file_size)
 
 
 def is_there(url: str, size: int) -> bool:
@@ -63,11 +140,11 @@ def is_there(url: str, size: int) -> bool:
     So a store that is out of reach for a while loses no address.
     """
     try:
-        filesystem, path = fsspec.core.url_to_fs(url)
+        filesystem, path = located(url)
         return filesystem.info(path).get("size") in (size, None)
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except (OSError, ValueError, ImportError):
+    except (OSError, ValueError):
         return True
 
 
@@ -87,6 +164,33 @@ class BinaryFile(Protocol):
         """Close the file."""
 
 
+class _Stored:
+    """The bytes from *start* on of an open *file*, as a file of *size* bytes."""
+
+    def __init__(self, file: BinaryFile, start: int, size: int) -> None:
+        self._file = file
+        self._start = start
+        self._size = size
+        self._position = 0
+
+    def read(self, size: int = CHUNK, /) -> bytes:
+        self._file.seek(self._start + self._position)
+        data = self._file.read(max(min(size, self._size - self._position), 0))
+        self._position += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        begin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        self._position = max(begin + offset, 0)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def close(self) -> None:
+        self._file.close()
+
+
 class NotSeekableError(OSError):
     """A file can only be read forward, and what has to be read lies behind."""
 
@@ -98,7 +202,7 @@ class HashingFile:
     """
 
     def __init__(self, url: str, progress: Callable[[int], None] | None = None) -> None:
-        self._file = fsspec.open(url, "rb").open()
+        self._file = opened(url)
         self._digest = hashlib.sha256()
         self._hashed = 0
         self._position = 0

@@ -10,9 +10,11 @@ import functools
 import multiprocessing
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -294,10 +296,28 @@ def _ranks(data: Path) -> Ranks:
 
 def _refusal(mode: str, name: str) -> str | None:
     """The kind of difference, of ``docs/differences.md``, that makes this no target."""
-    if mode == "domain":
-        return "public suffix" if urls.is_icann_suffix(name) else None
-    host = name if mode == "host" else urls.host_of(name)
-    return "host without a dot" if "." not in host and not host.startswith("[") else None
+    if mode == "domain" and urls.is_icann_suffix(name):
+        return "public suffix"
+    host = urls.host_of(name) if mode == "url" else name
+    if "." not in host and not host.startswith("[") and mode != "domain":
+        return "host without a dot"
+    return None if urls.is_address(host) or _is_host_name(host) else "no host name"
+
+
+def _is_host_name(host: str) -> bool:
+    """Whether DNS (RFC 1035, 2.3.4) and IDNA (RFC 5892, 2.6: punctuation) have such names."""
+    name = host.removesuffix(".")
+    labels = name.split(".")
+    read = "".join(
+        label[4:].encode().decode("punycode") if label.startswith("xn--") else label
+        for label in labels
+    )
+    marks = {character for character in read if unicodedata.category(character)[0] == "P"}
+    return (
+        len(name) <= 253
+        and all(re.fullmatch(r"[a-z0-9_-]{1,63}", label) for label in labels)
+        and marks <= set("-_\u00b7\u05f3\u05f4\u0f0b\u30fb")
+    )
 
 
 def _sample(targets: dict[Target, list[Row]], mode: str, size: int) -> list[str]:
@@ -308,7 +328,8 @@ def _sample(targets: dict[Target, list[Row]], mode: str, size: int) -> list[str]
 
 
 @pytest.mark.parametrize(
-    ("mode", "kind"), [("host", "host without a dot"), ("domain", "public suffix")]
+    ("mode", "kind"),
+    [("host", "host without a dot"), ("host", "no host name"), ("domain", "public suffix")],
 )
 def test_only_the_documented_kinds_of_target_are_refused(
     site: Site, targets: dict[Target, list[Row]], mode: str, kind: str
@@ -435,7 +456,7 @@ def _same_history_answers(
 
 def _filters(rows: list[Row], chance: random.Random) -> dict[str, str]:
     """One, two or three of the filters, with values by chance."""
-    host = urls.host_of(chance.choice(rows).key.source).removeprefix("www.").removesuffix(".")
+    host = urls.host_of(chance.choice(rows).key.source).removesuffix(".")
     values = {
         "link_type": chance.choice(["href", "redirect"]),
         "anchor_type": chance.choice(["text", "image", "undefined"]),

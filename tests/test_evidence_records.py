@@ -255,6 +255,20 @@ def test_times_are_written_as_warc_has_them() -> None:
         assert written_time(microseconds(date) or 0) == date
 
 
+def test_content_that_another_url_lent_is_read_at_the_page(tmp_path: Path) -> None:
+    """Relative URLs resolve against the page (RFC 3986, 5.1.3), not where the bytes lie."""
+    body = (
+        "<link rel=canonical href=https://mirror.example/><a href=//shop.example/><img src=i.png>"
+    )
+    crawl = CrawlFile().response("https://lender.example/a/", body).write(tmp_path / "1.warc.gz")
+    (evidence,) = read_all(tmp_path / "data", ingest(tmp_path / "data", str(crawl)))
+    asked = "https://mirror.example/", "https://shop.example/"
+    finding = find_link(evidence.capture, *asked, Settings())
+    assert finding is not None
+    assert (finding.outcome, finding.counts) == ("ok", True)
+    assert finding.occurrences[0].image_source == "https://mirror.example/i.png"
+
+
 def test_only_what_is_needed_of_a_long_file_is_read(tmp_path: Path) -> None:
     """A record at the beginning of a plain file costs a look of 256 KiB, wherever the file ends."""
     content = pages(7, gzip=False)

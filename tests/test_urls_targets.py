@@ -328,8 +328,8 @@ def test_a_subtree_is_of_a_name() -> None:
         ("example.com", "example.com/"),
         ("www.example.com", "www.example.com"),
         ("https://example.com/a", "https://example.com/a"),
-        ("*.example.com/*", "example.com/*"),
-        ("http://u@*.example.com:81/x", "http://u@example.com:81/x"),
+        ("*.example.com/*", "example.com"),
+        ("http://u@*.example.com:81/x", "example.com"),
     ],
 )
 def test_what_has_a_rank_is_the_url_that_a_target_names(text: str, url: str) -> None:

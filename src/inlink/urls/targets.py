@@ -96,16 +96,14 @@ def parse_subtree(text: str, drop_parameters: Sequence[str] = ()) -> Target:
 def parse_ranked(text: str, drop_parameters: Sequence[str] = ()) -> Target:
     """Read a target of any mode as the URL that it names, which is what has a rank.
 
+    ``*.example.com/*`` names the home page of that domain.
+
     Raises:
         TargetError: there is no such target.
     """
-    read = _read(text, drop_parameters)
-    host = _host_of(read.url)
-    name = _host_name(host, "domain" if host.startswith(_WILDCARD) else "url")
-    place = read.url.rindex(host, 0, path_start(read.url))
-    return _url_target(
-        read._replace(url=f"{read.url[:place]}{name}{read.url[place + len(host) :]}")
-    )
+    host = _host_of(_read(text, drop_parameters).url)
+    named = _host_name(host, "domain") if host.startswith(_WILDCARD) else text
+    return parse_target(named, "url", drop_parameters)
 
 
 def parse_url(text: str, drop_parameters: Sequence[str] = ()) -> Target:

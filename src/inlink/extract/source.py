@@ -131,7 +131,7 @@ def _member(archive: ZipFileSystem, path: str) -> "BinaryFile":
     if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or header[:2] != b"PK":
         return archive.open(path, "rb")  # type: ignore[no-any-return]
     name, extra = (int.from_bytes(header[at : at + 2], "little") for at in (26, 28))
-    return _Stored(archive.fo, info.header_offset + 30 + name + extra, info.file_size)
+    return _Stored(archive, info.header_offset + 30 + name + extra, info.file_size)
 
 
 def is_there(url: str, size: int) -> bool:
@@ -165,10 +165,11 @@ class BinaryFile(Protocol):
 
 
 class _Stored:
-    """The bytes from *start* on of an open *file*, as a file of *size* bytes."""
+    """The bytes of an *archive* from *start* on, as a file of *size* bytes."""
 
-    def __init__(self, file: BinaryFile, start: int, size: int) -> None:
-        self._file = file
+    def __init__(self, archive: ZipFileSystem, start: int, size: int) -> None:
+        self._archive = archive  # which closes its file when nobody has it any more
+        self._file: BinaryFile = archive.fo
         self._start = start
         self._size = size
         self._position = 0

@@ -27,13 +27,16 @@ FORBIDDEN = """
 :: ::1 ::ffff:127.0.0.1 ::ffff:169.254.169.254 ::ffff:10.0.0.1 ::10.0.0.1 64:ff9b::7f00:1
 64:ff9b::a9fe:a9fe 64:ff9b:1::1 100::1 2001:db8::1 2002:7f00:1:: 2002:a00:1:: fc00::1 fd00:ec2::254
 fe80::1 ff02::1 2001:0:4136:e378:8000:63bf:f5ff:fffe
+fec0::1 feff:ffff::1 5f00::1 3fff::1 3fff:fff:ffff::1 100:0:0:1::1 ::ffff:0:7f00:1 4000::1
 """
 """https://www.iana.org/assignments/iana-ipv4-special-registry and the one for IPv6; addresses that
-carry one of them; and where clouds keep their metadata."""
+carry one of them; where clouds keep their metadata; and what is reserved, or was for one site
+(RFC 3879), in https://www.iana.org/assignments/ipv6-address-space."""
 
 ALLOWED = """
 1.1.1.1 8.8.8.8 93.184.215.14 172.15.255.255 172.32.0.1 100.63.255.255 100.128.0.1 169.253.0.1
-2606:4700:4700::1111 ::ffff:8.8.8.8 64:ff9b::808:808 2002:808:808::
+2606:4700:4700::1111 2001:4860:4860::8888 2a00::1 3ffe::1 ::ffff:8.8.8.8
+64:ff9b::808:808 2002:808:808::
 """
 
 

@@ -101,7 +101,11 @@ def seed_urls(seed: str) -> list[str]:
     """The URLs that an option names: itself, or the lines of a file."""
     path = Path(seed)
     if "://" not in seed and path.is_file():
-        lines = (line.strip() for line in path.read_text().splitlines())
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise click.ClickException(f"{path} is not UTF-8: {error}") from error
+        lines = (line.strip() for line in text.splitlines())
         return [_with_scheme(line) for line in lines if line and not line.startswith("#")]
     return [_with_scheme(seed)]
 

@@ -5,8 +5,10 @@ is looked up once for a fetch and the connection goes to an address that was che
 the name says a moment later (DNS rebinding) does not matter.
 
 An address is public if it is globally reachable by the IANA registries of special-purpose
-addresses, no multicast, and not one where a cloud keeps its metadata. IPv6 addresses that carry an
-IPv4 address (mapped, compatible, 6to4, Teredo, NAT64) are as public as that one.
+addresses, no multicast, and not one where a cloud keeps its metadata. Of IPv6, only the block is
+public that the IANA gives addresses from; the special ones within it are still excepted. IPv6
+addresses that carry an IPv4 address (mapped, compatible, 6to4, Teredo, NAT64) are as public as that
+one.
 """
 
 import asyncio
@@ -28,9 +30,12 @@ _ALSO_FORBIDDEN = tuple(
     for text in (
         "168.63.129.16/32",  # Azure's metadata, in a public block
         "192.0.0.0/24",  # for protocols; Oracle's metadata. Python counts it as global
-        "64:ff9b:1::/48",  # NAT64 within one network (RFC 8215); the same
+        "3fff::/20",  # for documentation (RFC 9637); older versions of Python do not know it
     )
 )
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+"""https://www.iana.org/assignments/ipv6-address-space: all others are reserved, or for one network
+only, such as ``fec0::/10``, ``64:ff9b:1::/48`` and ``5f00::/16``."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _COMPATIBLE = ipaddress.ip_network("::/96")
 _LOCAL_NAMES = (".localhost", ".local", ".internal", ".home.arpa")
@@ -39,8 +44,11 @@ _LOCAL_NAMES = (".localhost", ".local", ".internal", ".home.arpa")
 
 def is_public(address: Address) -> bool:
     """Whether *address* is one that everybody on the Internet reaches."""
-    if isinstance(address, ipaddress.IPv6Address) and (inner := _carried(address)) is not None:
-        return is_public(inner)
+    if isinstance(address, ipaddress.IPv6Address):
+        if (inner := _carried(address)) is not None:
+            return is_public(inner)
+        if address not in _GLOBAL_UNICAST:
+            return False
     forbidden = any(address in network for network in _ALSO_FORBIDDEN)
     return address.is_global and not address.is_multicast and not forbidden
 

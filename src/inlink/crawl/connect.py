@@ -53,7 +53,7 @@ class Connector:
         """
         parts = urlsplit(url)
         host, secure = parts.hostname or "", parts.scheme == "https"
-        port = parts.port or (443 if secure else 80)
+        port = (443 if secure else 80) if parts.port is None else parts.port
         connect = self._through_proxy if self._proxy else self._directly
         connection = await connect(host, port, secure=secure)
         try:
@@ -128,8 +128,10 @@ async def final_head(reader: StreamReader) -> bytes:
     for _ in range(_INTERIM_ANSWERS):
         head = await _head(reader)
         response = parse_response(head)
-        if response is None or not 100 <= response.status < 200 or response.status == 101:
+        if response is None or not 100 <= response.status < 200:
             return head
+        if response.status == 101:
+            raise FetchError("http", "the answer changes to another protocol without being asked")
     raise FetchError("http", "too many interim answers")
 
 
@@ -137,7 +139,7 @@ async def _head(reader: StreamReader) -> bytes:
     lines: list[bytes] = []
     size = 0
     while not lines or lines[-1].strip(b"\r\n"):
-        read = await line(reader)
+        read = await _line(reader)
         size += len(read)
         if size > MAX_HEADER_BYTES:
             raise FetchError("http", f"the header is longer than {MAX_HEADER_BYTES} bytes")
@@ -145,7 +147,7 @@ async def _head(reader: StreamReader) -> bytes:
     return b"".join(lines)
 
 
-async def line(reader: StreamReader) -> bytes:
+async def _line(reader: StreamReader) -> bytes:
     """The next line, with its end."""
     try:
         return await reader.readuntil(b"\n")

@@ -5,14 +5,18 @@ In: tasks of the frontier, and what fetching them gave. Out: WARC records, and f
 A result is written to the WARC file first, then the frontier learns of it in one transaction. A
 crawl that was killed between the two finds the record behind the place that the frontier knows of,
 and takes it for the result (`Course.catch_up`).
+
+Whatever goes wrong with one task is a failure of that task (``internal``), and the crawl goes on;
+only what goes wrong with the files (`BROKEN_DISK`) is passed on.
 """
 
 import time
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from inlink.crawl.discover import links_of, sitemap_urls
-from inlink.crawl.errors import FetchError
+from inlink.crawl.discover import Found, links_of
+from inlink.crawl.errors import BROKEN_DISK, FetchError, UnreadableError, internal_error
 from inlink.crawl.fetch import Fetched
 from inlink.crawl.frontier import Frontier, Kind, Queued, Task, host_of
 from inlink.crawl.politeness import (
@@ -38,6 +42,7 @@ from inlink.crawl.robots import (
     origin_of,
     sitemaps_of,
 )
+from inlink.crawl.sitemaps import SitemapUrl, sitemap_urls
 from inlink.crawl.spec import CrawlSpec
 from inlink.crawl.warc import WarcFiles
 from inlink.extract.http import field
@@ -50,12 +55,24 @@ SETTLING_SECONDS = 0.05
 LOOK_AHEAD = 5.0
 """Seconds before its turn that a task may be taken out, to wait for it."""
 MAX_SITEMAP_DEPTH = 3
-"""How deep sitemaps may name each other."""
+"""How deep sitemaps may name each other, or redirect."""
 
 _OVER_BUDGET = "over budget"
 _PARKED = 24 * 3600.0  # a host whose rules another one has waits for these
+_LONGEST_PAUSE = 3600.0  # no other reason for a host to wait holds so long
 
 rules_of = lru_cache(256)(Rules)
+
+
+class Leads(NamedTuple):
+    """What a result says, by the kind of its task."""
+
+    links: Sequence[Found] = ()
+    """Of a page."""
+    sitemap: Sequence[SitemapUrl] = ()
+    robots: RobotsAnswer = RobotsAnswer()
+    redirect: str | None = None
+    """Where a sitemap or a robots.txt was moved."""
 
 
 class Course:
@@ -100,13 +117,26 @@ class Course:
             queued = self._frontier.next(time.time() + LOOK_AHEAD)
             if queued is None:
                 return None
+            if self._is_begun(queued):
+                self._under_way += queued.task.kind is Kind.PAGE
+                return queued
+        return None
+
+    def _is_begun(self, queued: Queued) -> bool:
+        """Whether its fetch begins now; if not, it is settled, or something else comes before."""
+        try:
             with self._frontier.committed():
                 if self._is_to_fetch(queued):
                     self._frontier.begin(queued)
-                    self._under_way += queued.task.kind is Kind.PAGE
-                    return queued
+                    return True
                 self._mark_place()
-        return None
+        except BROKEN_DISK:
+            raise
+        except Exception as error:
+            with self._frontier.committed():
+                self._forbid(queued, internal_error(queued.task.url, error))
+                self._mark_place()
+        return False
 
     def _is_to_fetch(self, queued: Queued) -> bool:
         """Whether to fetch it now; if not, it is settled, or something else comes before it."""
@@ -147,7 +177,7 @@ class Course:
             self._files.failure(queued.task.url, error)
             self._frontier.tally(error.cause)
         elif queued.task.kind is Kind.ROBOTS:
-            self._take_robots(queued.task, error)
+            self._take_robots(queued.task, self._leads(queued.task, error))
         self._frontier.finish(queued)
         return False
 
@@ -170,6 +200,15 @@ class Course:
     def settle(self, queued: Queued, result: Result) -> None:
         """Record *result*, and take what follows from it into the frontier."""
         self._under_way -= queued.task.kind is Kind.PAGE
+        try:
+            self._settle(queued, result)
+        except BROKEN_DISK:
+            raise
+        except Exception as error:
+            self.pages = self._frontier.marked("pages")
+            self._settle(queued, internal_error(queued.task.url, error))
+
+    def _settle(self, queued: Queued, result: Result) -> None:
         least = self._settings.crawl_delay_seconds
         with self._frontier.committed():
             self._count(queued, result)
@@ -213,73 +252,91 @@ class Course:
 
     def _take(self, queued: Queued, result: Result) -> None:
         task = queued.task
+        leads = self._leads(task, result)  # before anything is recorded
         self._frontier.finish(queued)
         if task.kind is Kind.PAGE:
-            self._take_page(task, result)
+            self._take_page(task, result, leads.links)
         elif task.kind is Kind.ROBOTS:
-            self._take_robots(task, result)
-        elif isinstance(result, Fetched) and result.status == 200:
-            self._take_sitemap(task, result)
+            self._take_robots(task, leads)
+        else:
+            self._take_sitemap(task, leads)
 
-    def _take_page(self, task: Task, result: Result) -> None:
+    def _leads(self, task: Task, result: Result) -> Leads:
+        """What *result* says.
+
+        Raises:
+            UnreadableError: it cannot be read.
+        """
+        try:
+            return _read(task, result, self._settings)
+        except Exception as error:
+            raise UnreadableError(f"the answer of {task.url} cannot be read") from error
+
+    def _take_page(self, task: Task, result: Result, links: Sequence[Found]) -> None:
         if isinstance(result, FetchError):
             self._files.failure(task.url, result)
             is_revisit = False
         else:
             is_revisit = self._files.answer(result, task.known)
-        self._note_page(task, result, is_revisit=is_revisit)
+        self._note_page(task, result, links, is_revisit=is_revisit)
 
-    def _note_page(self, task: Task, result: Result, *, is_revisit: bool) -> None:
+    def _note_page(
+        self, task: Task, result: Result, links: Sequence[Found], *, is_revisit: bool
+    ) -> None:
         self.pages += 1
         self._frontier.mark("pages", self.pages)
         if isinstance(result, FetchError):
             self._frontier.tally(result.cause)
             return
         self._frontier.tally("unchanged" if is_revisit else f"{result.status // 100}xx")
-        for found in links_of(result, self._settings):
+        for found in links:
             if found.is_redirect:
                 self._reach.follow(found.url, task.depth, task.hops + 1, task.priority)
             else:
                 self._reach.follow(found.url, task.depth + 1, 0, task.priority - 1)
 
-    def _take_robots(self, task: Task, result: Result) -> None:
-        target = _redirect_target(result)
-        if target is None:
-            self._set_robots(task, answer_of(result, redirected=task.hops > 0))
-        elif task.hops >= MAX_REDIRECTS:
-            self._set_robots(task, RobotsAnswer())
+    def _take_robots(self, task: Task, leads: Leads) -> None:
+        if leads.redirect is None or task.hops >= MAX_REDIRECTS:
+            self._set_robots(task, leads.robots)
         else:
+            hops = task.hops + 1
             self._frontier.add(
-                Task(url=target, kind=Kind.ROBOTS, origin=task.origin, hops=task.hops + 1)
+                Task(url=leads.redirect, kind=Kind.ROBOTS, origin=task.origin, hops=hops)
             )
+            self._wake(host_of(leads.redirect))  # it may wait for its own rules, at this host
 
     def _set_robots(self, task: Task, answer: RobotsAnswer) -> None:
         seconds = UNREACHABLE_SECONDS if answer.failure else KEPT_SECONDS
         self._frontier.set_robots(task.origin, answer, seconds)
         if task.hops:
-            least = self._settings.crawl_delay_seconds
-            self._frontier.wake(host_of(task.origin), time.time() + least)
+            self._wake(host_of(task.origin))
         if self._spec.sitemaps and answer.failure is None:
             for text in sitemaps_of(answer.text, task.origin):
                 self._add_sitemap(text, 0)
 
-    def _add_sitemap(self, text: str, depth: int) -> None:
-        url = canonical_url(text)
+    def _wake(self, host: str) -> None:
+        """Let a host go on that waits for rules; a pause that it asked for stays."""
+        now = time.time()
+        ready_at = now + self._settings.crawl_delay_seconds
+        self._frontier.wake(host, ready_at, parked_until=now + _LONGEST_PAUSE)
+
+    def _add_sitemap(self, url: str, depth: int) -> None:
         if (
-            url
-            and depth <= MAX_SITEMAP_DEPTH
+            depth <= MAX_SITEMAP_DEPTH
             and self._reach.includes(url)
             and self._frontier.is_new(f"sitemap {url}")
+            and self._frontier.has_room(f"sitemaps {host_of(url)}", self._settings.host_pages)
         ):
             self._frontier.add(Task(url=url, kind=Kind.SITEMAP, depth=depth))
 
-    def _take_sitemap(self, task: Task, fetched: Fetched) -> None:
-        for entry in sitemap_urls(fetched):
-            url = canonical_url(entry.url, fetched.url, self._settings.drop_parameters)
+    def _take_sitemap(self, task: Task, leads: Leads) -> None:
+        if leads.redirect:
+            self._add_sitemap(leads.redirect, task.depth + 1)
+        for entry in leads.sitemap:
             if entry.is_sitemap:
                 self._add_sitemap(entry.url, task.depth + 1)
-            elif url:
-                self._reach.follow(url, 1, 0, -1.0)
+            else:
+                self._reach.follow(entry.url, 1, 0, -1.0)
 
     # After a kill
 
@@ -301,7 +358,42 @@ class Course:
             with self._frontier.committed():
                 self._count(queued, recorded.result)
                 self._frontier.finish(queued)
-                self._note_page(queued.task, recorded.result, is_revisit=recorded.is_revisit)
+                self._note_page(
+                    queued.task,
+                    recorded.result,
+                    self._recorded_links(queued.task, recorded.result),
+                    is_revisit=recorded.is_revisit,
+                )
+
+    def _recorded_links(self, task: Task, result: Result) -> Sequence[Found]:
+        """The links of a page that is recorded already; none if it cannot be read."""
+        try:
+            return self._leads(task, result).links
+        except UnreadableError as error:
+            internal_error(task.url, error)
+            return ()
+
+
+def _read(task: Task, result: Result, settings: Settings) -> Leads:
+    if task.kind is Kind.PAGE:
+        return Leads(links=links_of(result, settings) if isinstance(result, Fetched) else [])
+    redirect = _redirect_target(result)
+    if redirect:
+        return Leads(redirect=redirect)
+    if task.kind is Kind.ROBOTS:
+        return Leads(robots=answer_of(result, redirected=task.hops > 0))
+    if isinstance(result, Fetched) and result.status == 200:
+        return Leads(sitemap=list(_sitemap(result, settings)))
+    return Leads()
+
+
+def _sitemap(fetched: Fetched, settings: Settings) -> Iterator[SitemapUrl]:
+    """What a sitemap names, as canonical URLs."""
+    for entry in sitemap_urls(fetched):
+        dropped = () if entry.is_sitemap else settings.drop_parameters
+        url = canonical_url(entry.url, fetched.url, dropped)
+        if url:
+            yield SitemapUrl(url, entry.is_sitemap)
 
 
 def _redirect_target(result: Result) -> str | None:

@@ -28,10 +28,11 @@ from scrapy.crawler import AsyncCrawlerRunner, Crawler
 from scrapy.http import Request, Response
 from scrapy.settings import Settings as ScrapySettings
 
+from inlink.crawl import robots, sitemaps
 from inlink.crawl.course import Course
-from inlink.crawl.errors import FetchError
+from inlink.crawl.errors import FetchError, ProxyError, internal_error
 from inlink.crawl.fetch import Fetcher
-from inlink.crawl.frontier import Frontier, Queued
+from inlink.crawl.frontier import Frontier, Kind, Queued
 from inlink.crawl.plan_file import PlanEntry
 from inlink.crawl.politeness import Result
 from inlink.extract.http import Fields
@@ -45,6 +46,8 @@ LAST_SECONDS = 5.0
 TICK = 1.0
 """Seconds between two looks at the progress."""
 _RESOLVERS = 64  # look-ups of names at once
+_LIMITS = {Kind.ROBOTS: robots.MAX_SENT_BYTES, Kind.SITEMAP: sitemaps.MAX_BYTES}
+"""Bytes of a body that are fetched; of pages, as many as the setting says."""
 
 _HANDLER = "inlink.crawl.engine.Handler"
 _SETTINGS: dict[str, Any] = {
@@ -97,7 +100,10 @@ class Spider(scrapy.Spider):
 
     @contextlib.contextmanager
     def failing(self) -> Iterator[None]:
-        """End the crawl by what goes wrong in here, where Scrapy would log it and go on."""
+        """End the crawl by what goes wrong in here, where Scrapy would log it and go on.
+
+        What concerns one task only has become its result before it comes here.
+        """
         try:
             yield
         except Exception as error:
@@ -149,8 +155,14 @@ class Scheduler(BaseScheduler):
             return None
         if queued == "later":  # Scrapy asks again when this is done, which it is at once
             self._resting = True
-            return Request("http://later.invalid/", meta={"queued": None}, dont_filter=True)
-        return Request(queued.task.url, meta={"queued": queued}, dont_filter=True)
+            return _request(None, "later")
+        return _request(queued, queued.host.host)
+
+
+def _request(queued: Queued | None, slot: str) -> Request:
+    """For Scrapy, which might not take every URL, all tasks have the same one."""
+    meta = {"queued": queued, "download_slot": slot}
+    return Request("http://task.invalid/", meta=meta, dont_filter=True)
 
 
 class Handler(BaseDownloadHandler):
@@ -181,11 +193,18 @@ async def _fetch(spider: Spider, queued: Queued) -> Result:
         async with asyncio.timeout(max(wait, 0)):
             await spider.stopping.wait()
             raise asyncio.CancelledError
+    task = queued.task
     async with spider.transfers:
         try:
-            return await spider.fetcher.get(queued.task.url, _conditions(queued.task.known))
+            return await spider.fetcher.get(
+                task.url, _conditions(task.known), _LIMITS.get(task.kind)
+            )
         except FetchError as error:
             return error
+        except ProxyError:
+            raise
+        except Exception as error:
+            return internal_error(task.url, error)
 
 
 def _conditions(known: PlanEntry | None) -> Fields:

@@ -121,6 +121,9 @@ class Frontier:
         )
         self._db.executescript(_SCHEMA)
         self._db.execute("UPDATE hosts SET busy = 0 WHERE busy")
+        self._count_up()
+
+    def _count_up(self) -> None:
         self.queued, self.bytes = self._db.execute(
             "SELECT coalesce(sum(queued), 0), coalesce(sum(bytes), 0) FROM hosts"
         ).fetchone()
@@ -137,6 +140,7 @@ class Frontier:
             yield
         except BaseException:
             self._db.execute("ROLLBACK")
+            self._count_up()
             raise
         self._db.execute("COMMIT")
 
@@ -208,10 +212,11 @@ class Frontier:
             (ready_at, host),
         )
 
-    def wake(self, host: str, ready_at: float) -> None:
-        """Leave *host* in peace until then and no longer."""
+    def wake(self, host: str, ready_at: float, parked_until: float) -> None:
+        """Leave *host* in peace until *ready_at* if it was to be until *parked_until* or longer."""
         self._db.execute(
-            "UPDATE hosts SET ready_at = min(ready_at, ?) WHERE host = ?", (ready_at, host)
+            "UPDATE hosts SET ready_at = ? WHERE host = ? AND ready_at >= ?",
+            (ready_at, host, parked_until),
         )
 
     def finish(self, queued: Queued) -> None:

@@ -11,6 +11,7 @@ In: what to fetch (`CrawlSpec`), the data directory, its settings. Out: WARC fil
 
 import asyncio
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -68,7 +69,8 @@ def crawl(
         CrawlError: a seed or a URL of the plan is none, the contact is missing, the crawl of that
             name was asked to do something else, or the proxy cannot be reached.
         PlanError: the plan has a line that is no entry.
-        OSError: the plan cannot be opened, or a file cannot be written.
+        OSError: the plan cannot be opened, or a file cannot be written: the disk is full or broken.
+            What a single URL gives ends no crawl.
         BusyError: another process is at this crawl.
     """
     _check(spec)
@@ -88,7 +90,10 @@ def crawl(
             )
         elif kept.summary:
             return kept.summary
-        return _Run(spec, directory, settings, loopback_only=loopback_only).go_on(progress)
+        try:
+            return _Run(spec, directory, settings, loopback_only=loopback_only).go_on(progress)
+        except sqlite3.DatabaseError as error:
+            raise OSError(f"{directory / 'state'} cannot be used: {error}") from error
 
 
 def _check(spec: CrawlSpec) -> None:

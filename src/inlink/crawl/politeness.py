@@ -4,6 +4,7 @@ In: what a fetch gave, the settings, the rules of the host. Out: seconds.
 """
 
 import datetime as dt
+import re
 from email.utils import parsedate_to_datetime
 
 from inlink.crawl.errors import FetchError
@@ -22,6 +23,12 @@ GIVE_UP_AFTER = 8
 NO_ANSWER = frozenset(("dns", "timeout", "refused", "reset"))
 """Causes that may pass. What failed otherwise fails again."""
 _OVERLOADED = frozenset((429, 503))
+_HTTP_DATE = re.compile(  # https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7: all three forms
+    r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT"
+    r"|[A-Z][a-z]{5,8}, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT"
+    r"|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}",
+    re.ASCII,
+)
 
 Result = Fetched | FetchError
 
@@ -48,15 +55,20 @@ def page_budget(pages: int, asked_delay: float) -> float:
 
 
 def asked_pause(result: Result) -> float | None:
-    """What an overloaded host says in ``Retry-After``, in seconds; None if it does not."""
+    """What an overloaded host says in ``Retry-After``, in seconds; None if it says nothing usable.
+
+    https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3: a number of seconds, or a date.
+    """
     if isinstance(result, FetchError) or result.status not in _OVERLOADED:
         return None
     said = (field(result.fields, "retry-after") or "").strip()
     if said.isascii() and said.isdigit():
         return float(said)
+    if not _HTTP_DATE.fullmatch(said):
+        return None
     try:
         at = parsedate_to_datetime(said)
-    except ValueError:
+    except ValueError:  # no such day
         return None
     at = at if at.tzinfo else at.replace(tzinfo=dt.UTC)
     return max((at - dt.datetime.now(dt.UTC)).total_seconds(), 0.0)

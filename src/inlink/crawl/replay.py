@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
-from inlink.crawl.errors import FetchError
+from inlink.crawl.errors import FetchError, internal_error
 from inlink.crawl.fetch import Fetched
 from inlink.crawl.politeness import Result
 from inlink.crawl.warc import cut_broken_tail
@@ -40,6 +40,13 @@ def recorded_behind(path: Path, start: int) -> Iterator[Recorded]:
 
 def _recorded(record: WarcRecord) -> Recorded:
     url, block = record.headers["WARC-Target-URI"], record.reader.read()
+    try:
+        return _understood(record, url, block)
+    except Exception as error:
+        return Recorded(url, False, internal_error(url, error))
+
+
+def _understood(record: WarcRecord, url: str, block: bytes) -> Recorded:
     if record.record_type == WarcRecordType.metadata:
         said = header_fields(block.splitlines())["fetcherror"]
         cause, _, words = said.partition(" ")

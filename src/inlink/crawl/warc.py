@@ -117,7 +117,7 @@ class WarcFiles:
     def failure(self, url: str, error: FetchError) -> None:
         """Record a fetch that failed or was forbidden."""
         words = " ".join(error.words.split())
-        block = f"fetchError: {error.cause} {words}\r\n".encode()
+        block = f"fetchError: {error.cause} {words}\r\n".encode(errors="replace")
         self._write((_headers("metadata", url, dt.datetime.now(dt.UTC)), _FIELDS, block))
 
     def close(self) -> None:

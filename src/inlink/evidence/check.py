@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from inlink.crawl.errors import CrawlError
+from inlink.crawl.errors import CrawlError, internal_error
 from inlink.crawl.job import crawl
 from inlink.crawl.spec import CrawlSpec
 from inlink.evidence.finding import Finding, find_link
@@ -49,8 +49,9 @@ def check(url_from: str, url_to: str, settings: Settings, folder: Path) -> Check
     spec = CrawlSpec(name="check", seeds=(page,), max_pages=1, depth=0)
     summary = crawl(spec, Layout(folder), settings)
     for capture in _captures(summary.files):
-        url = canonical_url(capture.uri, drop_parameters=settings.drop_parameters)
-        finding = find_link(capture, page, target, settings) if url == page else None
+        if canonical_url(capture.uri, drop_parameters=settings.drop_parameters) != page:
+            continue
+        capture, finding = _found(capture, page, target, settings)
         if finding is not None:
             return _told(page, target, capture, finding)
     raise CheckError(f"{page} was not fetched: {dict(summary.outcomes)}.")
@@ -72,12 +73,26 @@ def _captures(files: tuple[str, ...]) -> Iterator[Capture]:
                     yield capture
 
 
+def _found(
+    capture: Capture, page: str, target: str, settings: Settings
+) -> tuple[Capture, Finding | None]:
+    """What the capture says of the link; one that cannot be read says that the check failed."""
+    try:
+        return capture, find_link(capture, page, target, settings)
+    except Exception as error:
+        cause = internal_error(capture.uri, error).cause
+    failed = msgspec.structs.replace(capture, kind="failure", failure=cause, fields=(), body=b"")
+    return failed, find_link(failed, page, target, settings)
+
+
 def _told(page: str, target: str, capture: Capture, finding: Finding) -> Check:
     result: Result = "there" if finding.counts else "not_there"
+    if finding.outcome in NO_ANSWER or not (finding.counts or finding.complete):
+        result = "not_checked"
     return Check(
         url_from=page,
         url_to=target,
-        result="not_checked" if finding.outcome in NO_ANSWER else result,
+        result=result,
         checked_at=written_time(capture.time),
         outcome=finding.outcome,
         failure=capture.failure,

@@ -31,6 +31,8 @@ class Finding(msgspec.Struct, frozen=True):
     """The elements, in the order of the page."""
     counts: bool
     """Whether the link is live by this visit, by the rules of the index."""
+    complete: bool
+    """Whether what the visit does not show is not there (docs/data-model.md, visits)."""
     outcome: str
     """What the visit means for the page: docs/data-model.md, outcomes of visits."""
     status: int | None
@@ -58,6 +60,7 @@ def find_link(capture: Capture, url_from: str, url_to: str, settings: Settings) 
     return Finding(
         occurrences=[_occurrence(row, places, capture) for row in rows[:MAX_OCCURRENCES]],
         counts=any(row.element in COUNTING.get(visit.outcome, ()) for row in rows),
+        complete=visit.complete,
         outcome=visit.outcome,
         status=visit.status,
         robots=visit.robots,

@@ -128,12 +128,14 @@ def field(fields: Fields, name: str) -> str | None:
     return next((value for own, value in fields if own == name), None)
 
 
-def decoded_body(response: Response, problems: Problems) -> tuple[bytes, bool]:
+def decoded_body(
+    response: Response, problems: Problems, limit: int = MAX_BODY_BYTES
+) -> tuple[bytes, bool]:
     """The body with its codings undone, and whether that is all of what was sent.
 
     Many crawlers keep a body decoded under the header of the encoded one, so a body that is not in
     the coding that its header names is taken as it is. One that is damaged, ends early or is longer
-    than `MAX_BODY_BYTES` is read as far as it goes, and counted. One in an unknown coding has no
+    than *limit* bytes is read as far as it goes, and counted. One in an unknown coding has no
     content.
     """
     if has_unknown_coding(response.fields):
@@ -147,14 +149,14 @@ def decoded_body(response: Response, problems: Problems) -> tuple[bytes, bool]:
         problems["transfer_encoding"] += 1
         whole = False
     for coding in reversed(transfer):
-        body, is_sound = _undone(coding, body)
+        body, is_sound = _undone(coding, body, limit)
         if not is_sound:
             problems["transfer_encoding"] += 1
             whole = False
     is_as_sent = not transfer
     for coding in reversed(_codings(response.fields, "content-encoding")):
         encoded = body
-        body, is_sound = _undone(coding, encoded)
+        body, is_sound = _undone(coding, encoded, limit)
         if not is_sound:
             problems["content_encoding"] += 1
             whole = False
@@ -162,9 +164,9 @@ def decoded_body(response: Response, problems: Problems) -> tuple[bytes, bool]:
     if whole and is_as_sent and len(response.body) < said_length(response.status, response.fields):
         problems["body_short"] += 1
         whole = False
-    if len(body) > MAX_BODY_BYTES:
+    if len(body) > limit:
         problems["body_truncated"] += 1
-        return body[:MAX_BODY_BYTES], False
+        return body[:limit], False
     return body, whole
 
 
@@ -213,10 +215,10 @@ class _Decoded(NamedTuple):
     """What is in the coding does not end early, nor is it damaged."""
 
 
-def _undone(coding: str, body: bytes) -> tuple[bytes, bool]:
+def _undone(coding: str, body: bytes, limit: int) -> tuple[bytes, bool]:
     """*body* less one coding, and whether it is sound; *body* itself if it is not in the coding."""
-    decoded = _DECODERS[coding](body) if body else None
-    if decoded and (decoded.whole or len(decoded.data) > MAX_BODY_BYTES):
+    decoded = _DECODERS[coding](body, limit) if body else None
+    if decoded and (decoded.whole or len(decoded.data) > limit):
         return decoded.data, True
     if not body or (coding == "chunked" and not decoded):
         return body, True
@@ -233,7 +235,7 @@ def _is_text(body: bytes) -> bool:
     return not _BINARY.search(begin) and (b"<" in begin or len(body) >= _SHORT_TEXT)
 
 
-def _unchunked(body: bytes) -> _Decoded | None:
+def _unchunked(body: bytes, limit: int) -> _Decoded | None:
     """RFC 9112, 7.1; 8: it is whole if the chunk of size 0 was received."""
     chunks: list[bytes] = []
     position = 0
@@ -261,9 +263,12 @@ class _Decompressor(Protocol):
 
 
 def _decompressed(
-    new: Callable[[], _Decompressor], data: bytes, again: re.Pattern[bytes] | None = None
+    new: Callable[[], _Decompressor],
+    data: bytes,
+    limit: int,
+    again: re.Pattern[bytes] | None = None,
 ) -> _Decoded:
-    """What *data* holds, up to a little more than `MAX_BODY_BYTES`.
+    """What *data* holds, up to a little more than *limit* bytes.
 
     Another member or frame may follow the first, if it begins like *again*; whatever else follows
     is no part of the body, as in browsers.
@@ -271,7 +276,7 @@ def _decompressed(
     pieces: list[bytes] = []
     size = position = 0
     decompressor = new()
-    while position < len(data) and size <= MAX_BODY_BYTES:
+    while position < len(data) and size <= limit:
         try:
             piece = decompressor.decompress(data[position : position + _STEP])
         except (zlib.error, zstandard.ZstdError):
@@ -287,40 +292,40 @@ def _decompressed(
     return _Decoded(b"".join(pieces), False)
 
 
-def _gunzip(data: bytes) -> _Decoded | None:
+def _gunzip(data: bytes, limit: int) -> _Decoded | None:
     if not data.startswith(_GZIP):
         return None
-    return _decompressed(lambda: zlib.decompressobj(zlib.MAX_WBITS | 16), data, _GZIP_MEMBER)
+    return _decompressed(lambda: zlib.decompressobj(zlib.MAX_WBITS | 16), data, limit, _GZIP_MEMBER)
 
 
-def _inflate(data: bytes) -> _Decoded:
+def _inflate(data: bytes, limit: int) -> _Decoded:
     """``deflate`` is the zlib format (RFC 1950); some servers send bare deflate data (RFC 1951)."""
     is_zlib = data[0] & 0x0F == 8 and int.from_bytes(data[:2]) % 31 == 0
     wbits = zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS
-    return _decompressed(lambda: zlib.decompressobj(wbits), data)
+    return _decompressed(lambda: zlib.decompressobj(wbits), data, limit)
 
 
-def _unbrotli(data: bytes) -> _Decoded:
+def _unbrotli(data: bytes, limit: int) -> _Decoded:
     pieces: list[bytes] = []
     size = 0
     reader = BrotliReader(io.BytesIO(data))
     try:
-        while size <= MAX_BODY_BYTES and (piece := reader.read(_STEP)):
+        while size <= limit and (piece := reader.read(_STEP)):
             pieces.append(piece)
             size += len(piece)
     except OSError:
         return _Decoded(b"".join(pieces), False)
-    return _Decoded(b"".join(pieces), size <= MAX_BODY_BYTES)
+    return _Decoded(b"".join(pieces), size <= limit)
 
 
-def _unzstd(data: bytes) -> _Decoded | None:
+def _unzstd(data: bytes, limit: int) -> _Decoded | None:
     if not _ZSTD.match(data):
         return None
     decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_ZSTD_WINDOW)
-    return _decompressed(lambda: decompressor.decompressobj(), data, _ZSTD)
+    return _decompressed(lambda: decompressor.decompressobj(), data, limit, _ZSTD)
 
 
-_DECODERS: dict[str, Callable[[bytes], _Decoded | None]] = {
+_DECODERS: dict[str, Callable[[bytes, int], _Decoded | None]] = {
     "chunked": _unchunked,
     "gzip": _gunzip,
     "x-gzip": _gunzip,

@@ -8,10 +8,12 @@ import zlib
 from pathlib import Path
 
 import fsspec
+import msgspec
 import pyarrow.parquet as pq
 import pytest
 import zstandard
 from fastwarc import Lz4Writer
+from fsspec.implementations.local import LocalFileSystem
 from warcio.archiveiterator import ArchiveIterator
 
 from inlink.evidence.finding import find_link
@@ -24,7 +26,7 @@ from inlink.evidence.records import (
 )
 from inlink.extract.captures import microseconds, written_time
 from inlink.extract.extraction import extract
-from inlink.extract.source import find
+from inlink.extract.source import find, is_there
 from inlink.store.layout import Layout
 from inlink.store.settings import Settings
 from tests.crawl_files import CrawlFile
@@ -243,6 +245,29 @@ def test_garbage_in_the_place_of_a_record_is_told(tmp_path: Path, crawl: Path) -
     crawl.write_bytes(b"\xff" * len(crawl.read_bytes()))
     with pytest.raises(RecordGoneError, match="not the one that was ingested"):
         read_all(tmp_path, batch)
+
+
+def test_a_store_with_errors_of_its_own_is_told(tmp_path: Path, crawl: Path) -> None:
+    """As the libraries of object stores have them, for want of credentials or of an answer."""
+
+    class ClientError(Exception):
+        pass
+
+    class Store(LocalFileSystem):  # type: ignore[misc]
+        protocol = "refusing"
+
+        def info(self, path: str, **_: object) -> dict[str, object]:
+            raise ClientError("no credentials")
+
+    fsspec.register_implementation("refusing", Store, clobber=True)
+    batch = ingest(tmp_path, str(crawl))
+    place = recorded(Layout(tmp_path), batch.name, 0)
+    far = msgspec.structs.replace(place, file=f"refusing://{crawl}")
+    with pytest.raises(RecordGoneError, match="cannot be read: no credentials"):
+        read_record(far)
+    assert is_there(far.file, far.file_size)
+    assert not is_there(str(tmp_path / "absent.warc.gz"), 1)
+    assert not is_there(str(crawl / "beneath"), 1)
 
 
 def test_a_batch_that_is_gone_is_told(tmp_path: Path) -> None:

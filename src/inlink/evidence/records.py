@@ -104,7 +104,7 @@ def read_record(place: Recorded, drop_parameters: tuple[str, ...] = ()) -> Evide
     """
     try:
         found = _read(place, drop_parameters)
-    except _UNREADABLE as error:
+    except Exception as error:  # each file system and each compression has errors of its own
         raise RecordGoneError(f"The crawl file {place.file} cannot be read: {error}.") from error
     if found is None:
         raise RecordGoneError(

@@ -144,7 +144,7 @@ def is_there(url: str, size: int) -> bool:
         return filesystem.info(path).get("size") in (size, None)
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except (OSError, ValueError):
+    except Exception:  # each file system has errors of its own
         return True
 
 

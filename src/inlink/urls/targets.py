@@ -167,7 +167,9 @@ def _host_name(host: str, mode: Mode) -> str:
     """The host of a target in *mode*, less a wildcard, if it can be one."""
     if host.startswith(_WILDCARD):
         host = host.removeprefix(_WILDCARD)
-        if mode != "domain" or _stands_alone(host):
+        if _stands_alone(host):
+            raise TargetError(f"Nothing lies beneath {_shown(host)}. {_VALID}")
+        if mode != "domain":
             raise TargetError(
                 f"{_shown(_WILDCARD + host)} is a domain with all beneath it, which is the target"
                 f" {_shown(host)} in mode domain, not in mode {mode}. {_VALID}"

@@ -107,16 +107,17 @@ def _proof(call: ProofCall, link: PairLink) -> list[Hop]:
 
 def _hops(call: ProofCall, link: PairLink) -> Iterator[Hop]:
     """The page, then where it redirects to, and so on."""
-    url: str | None = link.url_from
+    url = link.url_from
     for _ in range(call.resources.settings.redirect_hops + 1):
-        places = call.reader.page_places(url) if url else None
-        if places is None:
-            return
-        hop = _best(_findings(call, places.content, url, link.url_to))
+        places = call.reader.page_places(url)
+        hop = _best(_findings(call, places.content, url, link.url_to)) if places else None
         if hop is None:
             return
         yield hop
-        url = hop[1].redirect_url if link.link_type == "redirect" else None
+        following = hop[1].redirect_url
+        if link.link_type != "redirect" or following is None:
+            return
+        url = following
 
 
 def _findings(

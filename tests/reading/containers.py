@@ -106,13 +106,16 @@ def _with_continuations(first: Record, records: list[Record]) -> Record:
 
 
 def _with_methods(records: list[Record]) -> list[Record]:
-    """A request belongs to the record that either names, else to that of its URI and date."""
+    """A request belongs to the record that either names, else to that of its URI and date.
+
+    Of several that may be meant, a GET is.
+    """
     methods: dict[tuple[str, str, str], str] = {}
     for request in records:
         if request.kind == "request":
             method = request.block.split(b" ", 1)[0].decode("latin-1")
             for key in _keys(request, "warc-concurrent-to", "warc-record-id"):
-                methods[key] = method
+                methods[key] = "GET" if methods.get(key) == "GET" else method
     return [
         replace(record, method=_method(record, methods))
         if record.kind in ("response", "revisit")

@@ -1,4 +1,4 @@
-"""Crawl files to visits: one `Visit` for each answer to a GET, each revisit and failed fetch."""
+"""Crawl files to visits: a `Visit` for each answer to a GET, resource, revisit and failed fetch."""
 
 import json
 import re
@@ -66,6 +66,8 @@ def _visits(path: Path) -> Iterator[Visit]:
         visit = None
         if record.kind in ("response", "revisit") and record.method == "GET":
             visit = _visit(record)
+        elif record.kind == "resource":
+            visit = _resource(record)
         elif record.kind == "metadata":
             is_wat = record.headers.get("content-type") == "application/json"
             visit = _wat(record) if is_wat else _failure(record)
@@ -109,6 +111,8 @@ def _visit(record: Record) -> Visit | None:
             return None
     if common is None:
         return None
+    cut = answer.status == 206 or (record.kind == "response" and "warc-truncated" in record.headers)
+    common = replace(common, complete=record.whole and not cut)
     if answer.status == 304 or (record.kind == "revisit" and 200 <= answer.status < 300):
         original = record.headers.get("warc-refers-to-target-uri", "").strip("<>")
         digest = common.digest if record.kind == "revisit" else None
@@ -116,8 +120,17 @@ def _visit(record: Record) -> Visit | None:
         return replace(common, outcome="unchanged", refers_to=refers_to, digest=digest)
     if record.kind == "revisit":  # its block leaves the body out, whatever length its header has
         return _answer(common, answer)
-    cut = "warc-truncated" in record.headers or answer.status == 206
-    return _answer(replace(common, complete=record.whole and answer.complete and not cut), answer)
+    return _answer(replace(common, complete=common.complete and answer.complete), answer)
+
+
+def _resource(record: Record) -> Visit | None:
+    """What a server answered, stored without its header (WARC 1.1, 6.4)."""
+    common = _common(record, record.uri, record.date)
+    if common is None:
+        return None
+    complete = record.whole and "warc-truncated" not in record.headers
+    headers = [("Content-Type", record.headers.get("content-type", ""))]
+    return _answer(replace(common, complete=complete), Answer(200, headers, record.block))
 
 
 def _answer(common: Visit, answer: Answer) -> Visit:

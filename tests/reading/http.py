@@ -57,21 +57,30 @@ def parse(block: bytes) -> Answer | None:
 
 def _decoded(answer: Answer, *, complete: bool) -> Answer:
     transfer = _codings(answer, "transfer-encoding")
-    body, stated = answer.body, answer.get("content-length") or ""
-    if stated.isdigit() and not transfer and answer.status not in _BODILESS:
-        complete = complete and len(body) >= int(stated)
+    body, stated = answer.body, _length(answer)
+    if answer.status in _BODILESS:
+        return Answer(answer.status, answer.headers, b"", complete)
+    if stated is not None and not transfer:
+        complete = complete and len(body) >= stated
     codings = _codings(answer, "content-encoding") + transfer
     for coding in reversed(codings):
         if coding not in _DECODERS:
             return Answer(answer.status, answer.headers, b"", complete=False, known=False)
-        body, ended = _DECODERS[coding](body) if body else (body, True)
+        body, ended = _DECODERS[coding](body) if body else (body, coding != "chunked")
         complete = complete and ended
     return Answer(answer.status, answer.headers, body, complete)
 
 
+def _length(answer: Answer) -> int | None:
+    """The length that an answer states (RFC 9110, 8.6); the longest, where it states several."""
+    stated = [value.strip() for value in ",".join(answer.all("content-length")).split(",")]
+    return max((int(value) for value in stated if value.isdecimal()), default=None)
+
+
 def _codings(answer: Answer, name: str) -> list[str]:
-    named = ",".join(answer.all(name)).lower().split(",")
-    return [coding.strip() for coding in named if coding.strip() not in ("", "identity")]
+    """The codings of a body, in order; ``none`` and ``utf-8`` are seen in the wild where none is."""
+    named = [coding.strip() for coding in ",".join(answer.all(name)).lower().split(",")]
+    return [coding for coding in named if coding not in ("", "identity", "none", "utf-8")]
 
 
 def _chunks(body: bytes) -> tuple[bytes, bool]:
@@ -80,7 +89,8 @@ def _chunks(body: bytes) -> tuple[bytes, bool]:
     while True:
         size = re.compile(rb"[ \t]*([0-9a-fA-F]+)[ \t]*(?:;[^\r\n]*)?\r?\n").match(body, at)
         if not size:
-            return (b"".join(out), False) if at else (body, True)
+            begun = at or re.fullmatch(rb"[0-9a-fA-F]+\r?", body)
+            return (b"".join(out), False) if begun else (body, True)
         length = int(size[1], 16)
         if not length:
             return b"".join(out), True
@@ -93,7 +103,7 @@ def _chunks(body: bytes) -> tuple[bytes, bool]:
 
 def _gzip(body: bytes) -> tuple[bytes, bool]:
     if not body.startswith(b"\x1f\x8b"):
-        return body, not b"\x1f\x8b".startswith(body)
+        return _undecodable(body)
     out = b""
     while body.startswith(b"\x1f\x8b"):
         member, body, ended = _inflate(body, zlib.MAX_WBITS | 16)
@@ -152,8 +162,13 @@ def _zstd(body: bytes) -> tuple[bytes, bool]:
 
 
 def _undecodable(body: bytes) -> tuple[bytes, bool]:
-    """Markup that was stored decoded; or nothing, of a body that is damaged from the start."""
-    return (body, True) if re.match(rb"(\xef\xbb\xbf)?\s*<", body) else (b"", False)
+    """Text that was stored decoded; or nothing, of a body that is damaged from the start.
+
+    Text has none of the bytes that MIME Sniffing (7.2, "binary data byte") calls binary.
+    """
+    is_text = not re.search(rb"[\0-\x08\x0b\x0e-\x1a\x1c-\x1f]", body[:1445])
+    marked = body.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return (body, True) if is_text or marked else (b"", False)
 
 
 _DECODERS = {

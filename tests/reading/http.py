@@ -78,7 +78,7 @@ def _length(answer: Answer) -> int | None:
 
 
 def _codings(answer: Answer, name: str) -> list[str]:
-    """The codings of a body, in order; ``none`` and ``utf-8`` are seen in the wild where none is."""
+    """The codings of a body, in order; ``none`` and ``utf-8`` are seen where there is none."""
     named = [coding.strip() for coding in ",".join(answer.all(name)).lower().split(",")]
     return [coding for coding in named if coding not in ("", "identity", "none", "utf-8")]
 

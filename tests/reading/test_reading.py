@@ -1,19 +1,23 @@
 """The independent reading itself, on cases worked out by hand and on published vectors."""
 
+import gzip
 import json
 import random
 import re
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+import brotli  # type: ignore[import-untyped]
 import html5lib
 import pytest
+import zstandard
 from warcio.archiveiterator import ArchiveIterator
 
-from . import answers, encoding, events, http, markup, records, urls
+from . import answers, encoding, events, http, markup, records, robots, urls
 from .answers import Ranks, Target
 from .events import Days
 from .history import History, Key, State, Stretch, fold
@@ -68,6 +72,155 @@ def test_a_query_is_written_in_the_encoding_of_the_page() -> None:
     assert urls.resolve("?‽", PAGE, "shift_jis") == PAGE + "?%26%238253%3B"
 
 
+@pytest.mark.parametrize(
+    ("reference", "url"),
+    [
+        ("http://example.com/%7esmith/%41%e4", "http://example.com/~smith/A%E4"),
+        ("/a%2fb%2E%2e?q=%7e%20%c3%a9#%7e", "https://a.example/a%2Fb..?q=~%20%C3%A9"),
+        ("/100%25%zz%4", "https://a.example/100%25%zz%4"),
+        ("HTTPS://A.example:443/%3f", "https://a.example/%3F"),
+    ],
+)
+def test_percent_encodings_are_normalised(reference: str, url: str) -> None:
+    """RFC 3986, 6.2.2.1 and 6.2.2.2; "/" and "?" are reserved, "%zz" is no encoding."""
+    assert urls.resolve(reference, PAGE) == url
+
+
+@pytest.mark.parametrize(
+    ("reference", "base"),
+    [
+        ("/dir/", "https://a.example/dir/"),
+        ("//b.example", "https://b.example/"),
+        ("data:text/html,x", PAGE),
+        ("JavaScript:x", PAGE),
+        ("http://[", PAGE),
+        ("ftp:", PAGE),
+        ("ftp://files.example/", None),
+        ("mailto:x@a.example", None),
+        (None, PAGE),
+    ],
+)
+def test_the_base_of_a_page(reference: str | None, base: str | None) -> None:
+    """HTML, "set the frozen base URL": data and javascript, and invalid ones, do not count."""
+    assert urls.base_of(reference, PAGE) == base
+
+
+# Answers
+
+
+PLAIN = b"<a href=https://b.example/>b</a>"
+
+
+def _answer(body: bytes, *fields: str, status: str = "HTTP/1.1 200 OK") -> http.Answer:
+    head = "".join(f"{line}\r\n" for line in (status, *fields))
+    answer = http.parse(head.encode("latin-1") + b"\r\n" + body)
+    assert answer
+    return answer
+
+
+def _chunked(body: bytes) -> bytes:
+    return b"%x;x=y\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n" % (5, body[:5], len(body) - 5, body[5:])
+
+
+CODED = {
+    "Content-Encoding: gzip": gzip.compress(PLAIN),
+    "Content-Encoding: deflate": zlib.compress(PLAIN),
+    "Content-Encoding:deflate": zlib.compress(PLAIN)[2:-4],
+    "Content-Encoding: br": brotli.compress(PLAIN),
+    "Content-Encoding: zstd": zstandard.compress(PLAIN),
+    "Content-Encoding: gzip, br": brotli.compress(gzip.compress(PLAIN)),
+    "Transfer-Encoding: chunked": _chunked(PLAIN),
+    "Transfer-Encoding: gzip, chunked": _chunked(gzip.compress(PLAIN)),
+    f"Content-Length: {len(PLAIN)}": PLAIN,
+}
+
+
+@pytest.mark.parametrize("field", CODED)
+def test_a_body_is_complete_only_if_it_was_decoded_to_its_end(field: str) -> None:
+    whole = _answer(CODED[field], field)
+    assert (whole.body, whole.complete) == (PLAIN, True)
+    body = CODED[field]
+    for length in range(8, len(body) - 4):  # of fewer, nobody can say what they begin
+        cut = _answer(body[:length], field)
+        assert not cut.complete, length
+        assert PLAIN.startswith(cut.body), length
+
+
+def test_bodies_that_cannot_be_decoded() -> None:
+    """What an archiver stored decoded is taken as it is; what is damaged or unknown, not at all."""
+    members = gzip.compress(PLAIN[:9]) + gzip.compress(PLAIN[9:])
+    assert _answer(members, "Content-Encoding: X-Gzip").body == PLAIN
+    for coding in ("gzip", "deflate", "br", "zstd"):
+        stored = _answer(PLAIN, f"Content-Encoding: {coding}")
+        assert (stored.body, stored.complete) == (PLAIN, True)
+        damaged = _answer(bytes(range(256)), f"Content-Encoding: {coding}")
+        assert (damaged.body, damaged.complete) == (b"", False)
+    unknown = _answer(PLAIN, "Content-Encoding: dcz")
+    assert (unknown.body, unknown.complete, unknown.known) == (b"", False, False)
+    assert _answer(b"", "Content-Length: 99", status="HTTP/1.1 304 Not Modified").complete
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("HTTP/1.1 200", 200),
+        ("HTTP 200 Document follows", 200),
+        ("http/1.0 404 Nope", 404),
+        ("HTTP/1.0 0 Unknown", 0),
+        ("HTTP/1.1", 200),
+    ],
+)
+def test_status_lines_of_old_servers(line: str, status: int) -> None:
+    assert _answer(b"", status=line).status == status
+    assert http.parse(b"<html>") is None
+
+
+@pytest.mark.parametrize(
+    ("values", "essence", "charset"),
+    [
+        (["text/html;charset=gbk, text/html"], "text/html", "gbk"),
+        (["text/html;charset=gbk;a=b, text/html;x=y"], "text/html", "gbk"),
+        (["text/html;charset=gbk, text/plain"], "text/plain", None),
+        (["text/html;charset=gbk", "*/*"], "text/html", "gbk"),
+        (["text/html", "cannot-parse"], "text/html", None),
+        (['text/html;x=";', "text/plain"], "text/html", None),
+        (['text/html;charset="gbk"'], "text/html", "gbk"),
+        (["text/html;charset=gbk;charset=utf-8"], "text/html", "gbk"),
+        (["text/html;charset=", "TEXT/HTML;charset=x"], "text/html", "x"),
+        (["text"], "", None),
+    ],
+)
+def test_a_media_type_is_extracted_as_the_fetch_standard_has_it(
+    values: list[str], essence: str, charset: str | None
+) -> None:
+    """https://fetch.spec.whatwg.org/#concept-header-extract-mime-type, its examples first."""
+    assert http.media_type(values) == (essence, charset)
+
+
+# Robots
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("unavailable_after: 25 Jun 2010 15:00:00 PST", datetime(2010, 6, 25, 23, tzinfo=UTC)),
+        (
+            "unavailable_after: Friday, 25-Jun-10 15:00:00 GMT",
+            datetime(2010, 6, 25, 15, tzinfo=UTC),
+        ),
+        ("noarchive, unavailable_after:2010-06-25", datetime(2010, 6, 25, tzinfo=UTC)),
+        ("unavailable_after: 2010-06-25T15:00:00+02:00", datetime(2010, 6, 25, 13, tzinfo=UTC)),
+        ("unavailable_after: soon", None),
+    ],
+)
+def test_the_day_from_which_on_a_page_is_not_to_be_indexed(text: str, day: datetime | None) -> None:
+    """RFC 822, RFC 850 and ISO 8601, as Google's documentation of the directive says."""
+    assert robots.directives([("robots", text)], []).unavailable_after == day
+    assert robots.directives([], [text]).unavailable_after == day
+    assert robots.directives([], [f"otherbot: {text}"]).unavailable_after is None
+    assert robots.directives([], [f"inlinkbot: {text}"]).unavailable_after == day
+
+
 # Encodings
 
 
@@ -120,6 +273,70 @@ def test_links_of_a_page() -> None:
         Link("a", site + "/n", "n", False),
     ]
     assert [link.anchor for link in page.links] == ["a b c", "one two", "text", "al t", "svg", "n"]
+
+
+def test_words_do_not_join_where_a_browser_sets_them_apart() -> None:
+    page = _page(
+        "<a href=/>one<br>two<div>three</div>four<p>five<ul><li>six<li>seven</ul>eight"
+        "<b>nine</b><span>ten</span></a>"
+    )
+    assert [link.text for link in page.links] == ["one two three four five six seven eightnineten"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("0; url=http://t.example/x", (0, "http://t.example/x")),
+        ("5;URL='/a b' c", (5, "/a b")),
+        (" 1 , url = x", (1, "x")),
+        ("10.9;x", (10, "x")),
+        (".5;x", (0, "x")),
+        ("0 url=x", (0, "x")),
+        ("3", (3, None)),
+        ("3;", (3, None)),
+        ("0;urls", (0, "urls")),
+        ("x; url=y", None),
+        ("0x; url=y", None),
+        ("; url=y", None),
+    ],
+)
+def test_a_refresh(content: str, said: tuple[int, str | None] | None) -> None:
+    """https://html.spec.whatwg.org/multipage/semantics.html#shared-declarative-refresh-steps"""
+    assert markup.refresh(content) == said
+
+
+def test_what_counts_of_a_page_beside_its_links() -> None:
+    page = _page(
+        "<noscript><meta http-equiv=refresh content='0;url=/no'></noscript>"
+        "<meta http-equiv=refresh content=wrong><meta http-equiv=Refresh content='1;url=/yes'>"
+        "<meta http-equiv=refresh content='2;url=/late'>"
+        "<svg><base href=/svg/><title>svg</title></svg><base href=/html/>"
+        "<div><template shadowrootmode=open><base href=/shadow/><title>s</title><a href=1>1</a>"
+        "</template></div><template><a href=2>2</a></template><title>real</title>"
+    )
+    assert (page.refresh, page.base, page.title) == (
+        "1;url=/yes",
+        "https://a.example/html/",
+        "real",
+    )
+    assert [link.target for link in page.links] == ["https://a.example/html/1"]
+
+
+def test_xhtml_is_read_as_xml_if_it_is_well_formed() -> None:
+    text = (
+        '<?xml version="1.0"?><!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN" "x">'
+        '<html xmlns="http://www.w3.org/1999/xhtml"><head><title/></head><body>'
+        '<script/><a href="/x" rel="nofollow">x&nbsp;&amp;y<br/>z</a><p><a href="/p"/></p>'
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:l="http://www.w3.org/1999/xlink">'
+        '<a l:href="/svg">s</a></svg></body></html>'
+    )
+    page = markup.read(text, PAGE, "utf-8", markup.xml_events(text))
+    assert [(link.target, link.text) for link in page.links] == [
+        ("https://a.example/x", "x &y z"),
+        ("https://a.example/p", ""),
+        ("https://a.example/svg", "s"),
+    ]
+    assert markup.xml_events("<html><p></html>") is None
 
 
 def html5lib_events(text: str) -> Iterator[Event]:

@@ -85,6 +85,14 @@ class CrawlFile:
         return path
 
 
+def raw_record(kind: str, uri: str, block: bytes, *fields: tuple[str, str]) -> bytes:
+    """A record as it stands in a file: warcio writes no header of HTTP that is not sound."""
+    head = [("WARC-Type", kind), ("WARC-Target-URI", uri), ("WARC-Date", DATE)]
+    head += [*fields, ("Content-Type", "application/http"), ("Content-Length", str(len(block)))]
+    lines = "".join(f"{name}: {value}\r\n" for name, value in head)
+    return f"WARC/1.1\r\n{lines}\r\n".encode() + block + b"\r\n\r\n"
+
+
 def records_of(path: Path, content: bytes) -> tuple[list[Record], Counter[str]]:
     """The records that are read of a file with this content, written to *path*."""
     path.write_bytes(content)

@@ -80,7 +80,33 @@ def test_chunks() -> None:
         (b"HTTP/2 404\n\nbody", Response(404, (), b"body")),
         (b"HTTP/1.1 200 OK\r\n\r\n\r\nbody", Response(200, (), b"\r\nbody")),
         (b"ICY 200 OK\r\n\r\n", Response(200, (), b"")),
-        (b"HTTP/1.1 301 X", Response(301, (), b"")),
+        (b"HTTP/1.1 301 X", Response(301, (), b"", header_ended=False)),
+        # As Chromium has it: HttpUtil::LocateStartOfStatusLine, HttpResponseHeaders::ParseStatusLine.
+        (b"HTTP 200 Document follows\r\nA: b\r\n\r\nx", Response(200, (("a", "b"),), b"x")),
+        (b"http/1.0 200\n\nx", Response(200, (), b"x")),
+        (b"HTTP/1.0    404   Not Found\n\nx", Response(404, (), b"x")),
+        (b"HTTP/1.1\t200 OK\n\nx", Response(200, (), b"x")),
+        (b"HTTP/1.1 200OK\n\nx", Response(200, (), b"x")),
+        (b"HTTP/1.x 200 OK\n\nx", Response(200, (), b"x")),
+        (b"HTTP/1.1 OK\r\n\r\nx", Response(200, (), b"x")),
+        (b"HTTP/1.1\r\n\r\nx", Response(200, (), b"x")),
+        (b"HTTP\r\n\r\nx", Response(200, (), b"x")),
+        (b"\r\n\r\n  HTTP/1.1 200 OK\r\n\r\nx", Response(200, (), b"x")),
+        (b"\0\1\2xHTTP/1.1 200 OK\r\n\r\nx", Response(200, (), b"x")),
+        # RFC 9110, 15: what is no status is treated as a server error; the visit is kept.
+        (b"HTTP/1.1 0 \r\n\r\nx", Response(0, (), b"x")),
+        (b"HTTP/1.1 000\r\n\r\nx", Response(0, (), b"x")),
+        (b"HTTP/1.1 99 x\r\n\r\nx", Response(99, (), b"x")),
+        # RFC 9110, 15.2: interim responses come before the final one.
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nA: b\r\n\r\nx",
+         Response(200, (("a", "b"),), b"x")),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * 2 + b"HTTP/2 404\r\n\r\nx",
+         Response(404, (), b"x")),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", Response(100, (), b"")),
+        (b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 404 Gone\r\n\r\n",
+         Response(200, (), b"HTTP/1.1 404 Gone\r\n\r\n")),
+        (b"<!--HTTP/1.1 200 OK\r\n\r\n", None),
+        (b"HTTPS is safe", None),
         (b"HTTP/1.1 200 OK\r\nA: 1\r\na: 2\r\nF:\r\n old\r\nno colon\r\n\r\n",
          Response(200, (("a", "1"), ("a", "2"), ("f", "old")), b"")),
         (b"HTTP/1.1 200 OK\r\nX: \xe9\r\n\r\n", Response(200, (("x", "é"),), b"")),
@@ -94,5 +120,5 @@ def test_responses(block: bytes, expected: Response | None) -> None:
     found = parse_response(block)
     if found is not None and expected is not None:
         stripped = tuple((name, value.strip()) for name, value in found.fields)
-        found = Response(found.status, stripped, found.body)
+        found = Response(found.status, stripped, found.body, found.header_ended)
     assert found == expected

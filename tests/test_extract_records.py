@@ -3,6 +3,7 @@
 import gzip
 import io
 import random
+import re
 import zlib
 from collections import Counter
 from pathlib import Path
@@ -14,11 +15,11 @@ from hypothesis import strategies as st
 from warcio.archiveiterator import ArchiveIterator
 
 from inlink.extract.compression import compression_of
-from inlink.extract.framing import Record, framed_records
+from inlink.extract.framing import MAX_REWINDS, Record, framed_records
 from inlink.extract.limits import MAX_BLOCK_BYTES
 from inlink.extract.records import read_records
 from inlink.extract.source import HashingFile
-from tests.crawl_files import CrawlFile, records_of
+from tests.crawl_files import CrawlFile, Observed, raw_record, records_of
 
 # warcio refuses these two (many records in one gzip member), or takes a bad length for 0.
 _BROKEN = {"aut-badexample.arc.gz", "pywb-bad.arc", "sparkwarc-sample.warc.gz"}
@@ -206,6 +207,98 @@ def test_a_wrong_length_costs_no_other_record(tmp_path: Path, length: str) -> No
     records, problems = records_of(tmp_path / "broken", broken)
     assert set(range(20)) - set(_numbers(records)) <= {5}
     assert problems == {"record_length": 1}
+
+
+def _wrong_lengths(count: int, length: int) -> list[bytes]:
+    block = b"HTTP/1.1 200 OK\r\n\r\n<p>%d</p>"
+    right = [raw_record("response", f"http://a.example/{n}", block % n) for n in range(count)]
+    wrong = b"Content-Length: %d\r\n" % length
+    return [re.sub(rb"Content-Length: \d+\r\n", wrong, record, count=1) for record in right]
+
+
+@pytest.mark.parametrize("length", [3, MAX_BLOCK_BYTES - 1, MAX_BLOCK_BYTES + 1, 1 << 31, 10**15])
+@pytest.mark.parametrize("compression", ["none", "one member", "each"])
+def test_however_many_lengths_are_wrong_no_record_is_lost(
+    tmp_path: Path, length: int, compression: str
+) -> None:
+    count = 3000
+    records = _wrong_lengths(count, length)
+    records.append(raw_record("response", f"http://a.example/{count}", b"HTTP/1.1 200 OK\r\n\r\nx"))
+    content = b"".join(
+        gzip.compress(each, 1) if compression == "each" else each for each in records
+    )
+    if compression == "one member":
+        content = gzip.compress(content, 1)
+    found, problems = records_of(tmp_path / "wrong", content)
+    assert _numbers(found) == list(range(count + 1))
+    assert problems == {"record_length": count}
+    assert [record.truncated for record in found] == [True] * count + [False]
+
+
+def test_what_wrong_lengths_make_a_reader_read_is_linear(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted, not timed: a file is read a bounded number of times, however many are wrong."""
+    read = 0
+    original = HashingFile.read
+
+    def counting(self: HashingFile, size: int = 1 << 20) -> bytes:
+        nonlocal read
+        data = original(self, size)
+        read += len(data)
+        return data
+
+    monkeypatch.setattr(HashingFile, "read", counting)
+    for length in (3, 10**6, 10**15):
+        content = b"".join(_wrong_lengths(20_000, length))
+        read = 0
+        found, _ = records_of(tmp_path / "wrong", content)
+        assert len(found) > 19_000
+        assert read < (MAX_REWINDS + 4) * len(content)
+
+
+def test_a_long_page_that_quotes_a_record_adds_none(tmp_path: Path) -> None:
+    quoted = CrawlFile(gzip=False).response("http://forged.example/", "x").content()
+    file = CrawlFile().response("http://a.example/", quoted + b" " * MAX_BLOCK_BYTES + quoted)
+    records, _ = records_of(tmp_path / "long", file.response("http://b.example/", b"y").content())
+    uris = [record.headers["warc-target-uri"] for record in records]
+    assert uris == ["http://a.example/", "http://b.example/"]
+
+
+ARC = b"filedesc://x.arc 0.0.0.0 19970616061332 text/plain 76\n%b 0 InternetArchive\n" + b"-" * 56
+PAGE = b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n<a href=http://b.example/>x</a>"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        # https://archive.org/web/researcher/ArcFileFormat.php: version 1, then version 2.
+        b"http://a.example/%d 192.0.2.1 20010926085547 text/html",
+        b"http://a.example/%d 192.0.2.1 20010926085547 text/html; charset=x y",
+        b"http://a.example/%d 192.0.2.1 20010926085547 ",
+        b"http://a.example/a b/%d 192.0.2.1 20010926085547 no-type",
+        b"http://a.example/%d 192.0.2.1 20010926085547 text/html 200 abc - 99 x.arc",
+        b"http://a.example/%d 192.0.2.1 20010926085547 text/html; charset=x 200 - - 99 x.arc",
+        b"http://a.example/%d 192.0.2.1 20010926085547 text/html - - - - -",
+    ],
+)
+@pytest.mark.parametrize("page", [PAGE, b"<html><a href=http://b.example/>x</a></html>"])
+def test_arc_files(tmp_path: Path, line: bytes, page: bytes) -> None:
+    path = tmp_path / "x.arc"
+    lines = (b"\n%b %d\n%b" % (line % number, len(page), page) for number in range(3))
+    path.write_bytes(ARC % b"1" + b"".join(lines))
+    seen = Observed(path, tmp_path / "data")
+    assert seen.batch.problems == {}
+    assert [visit["outcome"] for visit in seen.visits] == ["ok"] * 3
+    assert [seen.urls[link["target_id"]] for link in seen.links] == ["http://b.example/"] * 3
+
+
+def test_an_empty_arc_record_is_no_page(tmp_path: Path) -> None:
+    (tmp_path / "x.arc").write_bytes(
+        ARC % b"1" + b"\nhttp://a.example/ 1.2.3.4 20010926085547 x 0\n"
+    )
+    seen = Observed(tmp_path / "x.arc", tmp_path / "data")
+    assert (seen.visits, seen.batch.problems) == ([], {"http_header": 1})
 
 
 def test_a_page_that_quotes_a_record_adds_none(tmp_path: Path) -> None:

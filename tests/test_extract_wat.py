@@ -141,6 +141,11 @@ def test_redirects_and_revisits(tmp_path: Path) -> None:
         (b'["Envelope"]', {}),
         (b'{"Envelope": {"WARC-Header-Metadata": []}}', {}),
         (b'{"Envelope": {"Payload-Metadata": "x"}}', {}),
+        (b'{"Envelope": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", {"wat_invalid": 1}),
+        (b'{"Envelope": ' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}", {"wat_invalid": 1}),
+        (b'{"Envelope": {"x": "\\ud800"}}', {"wat_invalid": 1}),
+        (b'{"Envelope": {"WARC-Header-Metadata": {"WARC-Date": 1e999}}}', {}),
+        (b'{"Envelope": "\xff"}', {"wat_invalid": 1}),
     ],
 )
 def test_entries_that_say_nothing(tmp_path: Path, block: bytes, problems: dict[str, int]) -> None:
@@ -149,3 +154,140 @@ def test_entries_that_say_nothing(tmp_path: Path, block: bytes, problems: dict[s
     seen = observe(file, tmp_path)
     assert seen.visits == []
     assert seen.batch.problems == problems
+
+
+def _wat(envelope: dict[str, Any], *, info: str = "", written: str = "") -> CrawlFile:
+    block = json.dumps({"Container": {}, "Envelope": envelope}).encode()
+    file = CrawlFile()
+    dated = {"WARC-Date": written} if written else {}
+    if info:
+        file.record(
+            "warcinfo", "", info.encode(), content_type="application/warc-fields", warc=dated
+        )
+    return file.record("metadata", "http://a.example/", block, content_type="application/json",
+                       warc=dated)  # fmt: skip
+
+
+ESCAPED = {
+    "Head": {"Title": "T &amp; U &eacute;", "Base": "/d/?a&amp;b"},
+    "Links": [
+        {"path": "A@/href", "url": "x?a=1&amp;b&#x3D;2&order=3&copy;4&notit;5", "text": "A &amp B"},
+        {"path": "AREA@/href", "url": "/y", "alt": "&quot;&lt;&#60;"},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("info", "written", "escaped"),
+    [
+        ("", "2018-05-10T00:00:00Z", True),
+        ("", "2019-06-01T00:00:00Z", True),
+        ("", "2019-08-01T00:00:00Z", False),
+        ("", "2024-05-10T00:00:00Z", False),
+        # As the files of December 2016 and of May 2024 have it, in ../shared/data/wat.
+        (
+            "Software-Info: ia-web-commons.1.0-SNAPSHOT-20161209033514\r\n",
+            "2016-12-15T09:37:09Z",
+            True,
+        ),
+        (
+            "Software-Info: ia-web-commons.1.1.10-SNAPSHOT-20240513074037\r\n",
+            "2024-05-31T01:16:45Z",
+            False,
+        ),
+        (
+            "Software-Info: ia-web-commons.1.0-SNAPSHOT-20161209033514\r\n",
+            "2024-05-31T01:16:45Z",
+            True,
+        ),
+        ("software: something else\r\n", "2026-11-23T20:40:18Z", False),
+        ("software: something else\r\n", "2015-11-23T20:40:18Z", True),
+    ],
+)
+def test_character_references_of_old_writers_are_resolved(
+    tmp_path: Path, info: str, written: str, escaped: bool
+) -> None:
+    envelope = _response({"Status": "200"}, {"Content-Type": "text/html"}, ESCAPED)
+    envelope["WARC-Header-Metadata"]["WARC-Date"] = "2014-01-01T00:00:00Z"
+    seen = observe(_wat(envelope, info=info, written=written), tmp_path)
+    expected: dict[str, Any] = {}
+    # By HTML 13.2.5.72: no reference without a semicolon before "=" or a letter in an attribute.
+    body = (
+        "<title>T &amp; U &eacute;</title><base href='/d/?a&amp;b'>"
+        "<a href='x?a=1&amp;b&#x3D;2&order=3&copy;4&notit;5'>A &amp B</a>"
+        "<map><area href=/y alt='&quot;&lt;&#60;'></map>"
+    )
+    (tmp_path / "page").mkdir()
+    page = observe(CrawlFile().response("http://a.example/", body), tmp_path / "page")
+    expected = {"links": page.links_of(page.visit), "title": page.visit["title"]}
+    found = {"links": seen.links_of(seen.visit), "title": seen.visit["title"]}
+    assert (found == expected) is escaped
+
+
+@pytest.mark.parametrize("method", ["HEAD", "POST", "OPTIONS"])
+def test_answers_to_other_methods_are_no_visits(tmp_path: Path, method: str) -> None:
+    answer = _response({"Status": "200"}, {"Content-Type": "text/html"}, {"Head": {}})
+    answer["WARC-Header-Metadata"]["WARC-Record-ID"] = "<urn:a>"
+    for number, others in enumerate(("<urn:a>", ["<urn:b>", "<urn:a>"], None)):
+        request = {
+            "WARC-Header-Metadata": answer["WARC-Header-Metadata"]
+            | {"WARC-Type": "request", "WARC-Record-ID": "<urn:q>"}
+            | ({"WARC-Concurrent-To": others} if others else {}),
+            "Payload-Metadata": {"HTTP-Request-Metadata": {"Request-Message": {"Method": method}}},
+        }
+        for order in ((answer, request), (request, answer)):
+            (directory := tmp_path / f"{number}{order[0] is answer}").mkdir()
+            file = CrawlFile()
+            for envelope in order:
+                block = json.dumps({"Envelope": envelope}).encode()
+                file.record("metadata", "http://a.example/", block, content_type="application/json")
+            assert observe(file, directory).visits == []
+
+
+@pytest.mark.parametrize(
+    ("header", "payload", "response", "headers", "complete"),
+    [
+        ({}, {}, {}, {}, True),
+        ({"WARC-Truncated": "length"}, {}, {}, {}, False),
+        ({"WARC-Segment-Number": "1"}, {}, {}, {}, False),
+        ({"Content-Length": "100"}, {"Actual-Content-Length": "99"}, {}, {}, False),
+        ({"Content-Length": "100"}, {"Actual-Content-Length": "100"}, {}, {}, True),
+        ({}, {}, {"Entity-Length": "99"}, {"Content-Length": "100"}, False),
+        ({}, {}, {"Entity-Length": "100"}, {"Content-Length": "100"}, True),
+        ({}, {}, {"Entity-Length": "900"}, {"X-Crawler-Content-Length": "9999"}, True),
+        ({}, {}, {}, {"X-Crawler-Content-Encoding": "gzip"}, True),
+        # The writers of WAT files undo no coding.
+        ({}, {}, {}, {"Content-Encoding": "gzip"}, False),
+        ({}, {}, {}, {"Transfer-Encoding": "chunked"}, False),
+        ({}, {}, {}, {"Content-Encoding": "dcz"}, False),
+        ({}, {}, {"Response-Message": {"Status": "206"}}, {}, False),
+        ({}, {}, {"HTML-Metadata": None}, {}, False),
+    ],
+)
+def test_complete(
+    tmp_path: Path, header: Any, payload: Any, response: Any, headers: Any, complete: bool
+) -> None:
+    html = {"Head": {"Title": "t"}, "Links": []}
+    envelope = _response({"Status": "200"}, {"Content-Type": "text/html", **headers}, html)
+    envelope["WARC-Header-Metadata"] |= header
+    envelope["Payload-Metadata"] |= payload
+    told = envelope["Payload-Metadata"]["HTTP-Response-Metadata"]
+    told |= response
+    if told["HTML-Metadata"] is None:
+        del told["HTML-Metadata"]
+    assert observe(_entry(envelope), tmp_path).visit["complete"] is complete
+
+
+def test_a_304_has_no_digest(tmp_path: Path) -> None:
+    envelope = _response({"Status": "304"}, {}, {})
+    envelope["WARC-Header-Metadata"]["WARC-Payload-Digest"] = (
+        "sha1:3I42H3S6NNFQ2MSVX7XZKYAYSCX5QBYJ"
+    )
+    assert observe(_entry(envelope), tmp_path).visit["payload_digest"] is None
+
+
+def test_visits_of_the_future_are_refused(tmp_path: Path) -> None:
+    envelope = _response({"Status": "200"}, {}, {})
+    envelope["WARC-Header-Metadata"]["WARC-Date"] = "2999-01-01T00:00:00Z"
+    seen = observe(_entry(envelope), tmp_path)
+    assert (seen.visits, seen.batch.problems) == ([], {"visit_in_future": 1})

@@ -6,7 +6,6 @@ is what tells that it is still the file that the index was made from.
 """
 
 import io
-import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
@@ -36,7 +35,6 @@ MAX_SEGMENT_DISTANCE = 1000
 """Records from the first segment of one to its last."""
 
 _FIRST_LOOK = 1 << 18
-_UNREADABLE = (OSError, ValueError, RuntimeError, zipfile.BadZipFile, zstandard.ZstdError)
 _SKIPPABLE = range(0x50, 0x60)
 _ZSTD = b"\x28\xb5\x2f\xfd"
 

@@ -229,7 +229,7 @@ class _Reader:
 
     def _anchor(self, node: LexborNode) -> str:
         if self._text_work >= MAX_TEXT_WORK:
-            self._text_cut = self._truncated = True
+            self._text_cut = True
             return ""
         text = node.text(separator=_TEXT_END)
         self._text_work += len(text)
@@ -274,7 +274,7 @@ class _Reader:
         folded = " ".join(text.split())
         if len(folded) <= limit:
             return folded
-        self._text_cut = self._truncated = True
+        self._text_cut = True
         return folded[:limit].rstrip()
 
 

@@ -32,7 +32,8 @@ _NO_CODING = frozenset(("identity", "none", "7bit", "8bit", "binary"))
 _NO_BODY = frozenset((204, 304))
 _GZIP = b"\x1f\x8b"
 _GZIP_MEMBER = re.compile(rb"\x1f\x8b\x08")
-_ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # also a skippable frame
+_ZSTD = re.compile(rb"\x28(?:\xb5|\Z)(?:\x2f|\Z)(?:\xfd|\Z)|[\x50-\x5f]\x2a\x4d\x18")
+"""The beginning of a frame, which may be cut off, or of a skippable frame."""
 _MAX_ZSTD_WINDOW = 8 << 20  # RFC 9659
 _STEP = 1 << 10  # bytes; of damaged data, what is decoded of fewer than these is lost
 _SIGHT = 1445  # https://mimesniff.spec.whatwg.org/#reading-the-resource-header
@@ -293,7 +294,7 @@ def _decompressed(
 
 
 def _gunzip(data: bytes, limit: int) -> _Decoded | None:
-    if not data.startswith(_GZIP):
+    if not data.startswith(_GZIP[: len(data)]):
         return None
     return _decompressed(lambda: zlib.decompressobj(zlib.MAX_WBITS | 16), data, limit, _GZIP_MEMBER)
 

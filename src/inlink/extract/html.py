@@ -29,9 +29,10 @@ from inlink.extract.xhtml import xml_tree
 MAX_TEXT_WORK = 64 << 20
 """Characters of anchor text, before folding, that a page may make the extractor read."""
 
+_LINKS = "a[href], area[href], a img, a script, a style"
 _WANTED = (
-    "a[href], area[href], title, base[href], meta[name], meta[http-equiv=refresh i],"
-    f" link[rel*=canonical i][href], a img, a script, a style, {SHADOW_ROOT}"
+    f"{_LINKS}, title, base[href], meta[name], meta[http-equiv=refresh i],"
+    f" link[rel*=canonical i][href], {SHADOW_ROOT}"
 )
 """All in one walk over the page: each walk costs a tenth of the time that parsing takes."""
 
@@ -161,16 +162,30 @@ class _Reader:
         """Those of the page's links."""
         self._metadata: list[tuple[str, LexborNode]] = []
         self._spaced: set[int] = set()
-        for node in _wanted(tree):
+        shadow_roots: list[LexborNode] = []
+        for node in tree.css(_WANTED):
             tag = node.tag_id
-            if tag in (_A, _AREA):
-                self._links.append(node)
-            elif tag == _IMG:
-                self._images.append(node)
-            elif tag in (_SCRIPT, _STYLE):
-                node.decompose()  # what is in it is no text
-            elif tag != _TEMPLATE:
+            if tag == _TEMPLATE:
+                shadow_roots.append(node)
+            elif not self._take(node, tag):
                 self._metadata.append((node.tag or "", node))
+        if shadow_roots:  # they have links, but nothing that is of the whole page
+            show_shadow_roots(shadow_roots)
+            self._links, self._images = [], []
+            for node in tree.css(_LINKS):
+                self._take(node, node.tag_id)
+
+    def _take(self, node: LexborNode, tag: int) -> bool:
+        """Whether *node* belongs to links."""
+        if tag in (_A, _AREA):
+            self._links.append(node)
+        elif tag == _IMG:
+            self._images.append(node)
+        elif tag in (_SCRIPT, _STYLE):
+            node.decompose()  # what is in it is no text
+        else:
+            return False
+        return True
 
     def page(self) -> Page:
         title, base, canonical = None, None, None
@@ -276,15 +291,6 @@ class _Reader:
             return folded
         self._text_cut = True
         return folded[:limit].rstrip()
-
-
-def _wanted(tree: LexborHTMLParser) -> list[LexborNode]:
-    found = tree.css(_WANTED)
-    templates = [node for node in found if node.tag_id == _TEMPLATE]
-    if not templates:
-        return found
-    show_shadow_roots(templates)
-    return tree.css(_WANTED)
 
 
 def _tokens(text: str | None) -> list[str]:

@@ -121,6 +121,10 @@ def test_the_same_links_as_html5lib_on_real_pages(shared: Path) -> None:
         ("<a href=x><img alt=picture src=i></a>", ""),
         ("<noscript><a href=x>seen</a></noscript>", "seen"),
         ("<svg><a href=x>drawn</a></svg>", "drawn"),
+        ("<svg><a xlink:href=x>drawn</a></svg>", "drawn"),
+        ("<div><template shadowrootmode=closed><a href=x>hidden</a></template></div>", "hidden"),
+        ("<a href=x>One<br>Two</a>", "One Two"),
+        ("<a href=x><div>One</div><div>Two</div><b>T</b>hree</a>", "One Two Three"),
         ("<a href=x>" + "y" * 3000, "y" * MAX_ANCHOR),
         ("<a href=x>" + " " * 3000 + "y", "y"),
     ],
@@ -142,6 +146,16 @@ def test_what_is_no_link() -> None:
     assert _read("<a xlink:href=x>d</a><!-- <a href=x> --><xmp><a href=x></xmp>").links == []
     assert _read("<math><a xlink:href=x>d</a></math>").links == []
     assert _link("<a href>e</a>").href == ""
+
+
+def test_links_of_shadow_roots_stand_where_they_are_shown() -> None:
+    page = _read(
+        "<a href=1><p><template shadowrootmode=open>in <b>it</b><img src=i></template></p></a>"
+        "<my-a><template shadowrootmode=closed><a href=2></a><my-b><template shadowrootmode=open>"
+        "<a href=3></a></template><a href=4></a></my-b></template><a href=5></a></my-a><a href=6>"
+    )
+    assert [link.href for link in page.links] == ["1", "2", "3", "4", "5", "6"]
+    assert (page.links[0].anchor, page.links[0].image_source) == ("in it", "i")
 
 
 def test_rel_tokens() -> None:
@@ -188,6 +202,10 @@ def _nested(count: int) -> dict[str, str]:
         "attributes": "<a " + " ".join(f"a{i}=b" for i in range(count)) + " href=x>",
         "images": "<a href=x><object>" * 900 + "<img>" * count,
         "text": "<a href=x><object>" * 4000 + "word " * count,
+        "breaks": "<a href=x><object>" * 450 + "<a href=y>x<b>y</b><br></a>" * (count // 8),
+        "shadow roots": "<div><template shadowrootmode=open>" * 400 + "<b><a href=x>" * count,
+        "flat shadow roots": "<div><template shadowrootmode=open><a href=x></template></div>"
+        * count,
         "scripts": "<a href=x>" + "<script></script>" * count,
     }
 

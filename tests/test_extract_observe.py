@@ -44,6 +44,33 @@ PAGE = "https://page.example/dir/page"
         ("200 OK", [*HTML, ("Link", "</else>; rel=canonical")], "<p>", "not_canonical"),
         ("200 OK", [*HTML, ("Link", "</else>; rel=canonical")],
          "<link rel=canonical href=page>", "ok"),
+        ("200 OK", [("Content-Type", "text/plain"), *HTML], "<p>", "ok"),
+        ("200 OK", [*HTML, ("Content-Type", "text/plain")], "<p>", "other"),
+        ("200 OK", [("Content-Type", "text/html, text/plain")], "<p>", "other"),
+        ("200 OK", [*HTML, ("Content-Type", "text;html")], "<p>", "ok"),
+        ("200 OK", HTML, "<meta name=robots content='unavailable_after: 2026-01-01'>", "noindex"),
+        ("200 OK", HTML, "<meta name=robots content='unavailable_after: 2026-02-01'>", "ok"),
+        ("200 OK", HTML, "<meta name=googlebot content='unavailable_after: 2026-01-01'>", "ok"),
+        ("200 OK", [*HTML, ("X-Robots-Tag", "unavailable_after: 2 Jan 2026 03:04:05 GMT")], "",
+         "noindex"),
+        ("200 OK", [*HTML, ("X-Robots-Tag", "unavailable_after: 2 Jan 2026 03:04:06 GMT")], "",
+         "ok"),
+        ("200 OK", HTML, "<meta http-equiv=refresh content='10.9; url=/new'>", "redirect"),
+        ("200 OK", HTML, "<meta http-equiv=refresh content='11; url=/new'>", "ok"),
+        ("200 OK", HTML, "<meta http-equiv=refresh content=5>", "ok"),
+        ("200 OK", HTML, "<meta http-equiv=refresh content='0; url=page#top'>", "ok"),
+        ("200 OK", HTML, "<meta http-equiv=refresh content='0; url=PAGE'>", "redirect"),
+        ("200 OK", HTML, "<meta http-equiv=refresh content='0; url=mailto:x'>", "ok"),
+        ("200 OK", HTML, "<meta name=robots content=noindex>"
+         "<meta http-equiv=refresh content='0; url=/new'>", "redirect"),
+        ("200 OK", HTML, "<link rel=canonical href=/c>"
+         "<meta http-equiv=refresh content='0; url=/new'>", "redirect"),
+        ("200 OK", [*HTML, ("Refresh", "0; url=/new")], "", "redirect"),
+        ("200 OK", [*HTML, ("Refresh", "11; url=/new")], "", "ok"),
+        ("200 OK", [("Content-Type", "image/png"), ("Refresh", "0; url=/new")], "", "other"),
+        ("404 Not Found", [*HTML, ("Refresh", "0; url=/new")], "", "page_not_found"),
+        ("404 Not Found", HTML, "<meta http-equiv=refresh content='0; url=/new'>",
+         "page_not_found"),
         ("301 Moved", [("Location", "/new")], "", "redirect"),
         ("302 Found", [("location", "//other.example")], "", "redirect"),
         ("303 See Other", [("Location", "x")], "", "redirect"),
@@ -253,6 +280,109 @@ def test_redirects(tmp_path: Path) -> None:
     ]
 
 
+ZERO = "<meta http-equiv=refresh content='0; url=new'>"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "element", "target", "reference"),
+    [
+        ([], ZERO, "refresh", "https://page.example/dir/new", "new"),
+        ([], f"<base href=/b/>{ZERO}", "refresh", "https://page.example/b/new", "new"),
+        ([], f"<base href=http://b.example/>{ZERO}", "refresh", "http://b.example/new", None),
+        ([], ZERO.replace("new", "http://b.example/"), "refresh", "http://b.example/", None),
+        ([], ZERO + ZERO.replace("new", "other"), "refresh", "https://page.example/dir/new", "new"),
+        ([("Refresh", "0;url=x")], ZERO, "refresh", "https://page.example/dir/x", "x"),
+        ([("Refresh", "0;url=x")], f"<base href=/b/>{ZERO}", "refresh",
+         "https://page.example/dir/x", None),
+        ([("Refresh", "0;url=//r.example")], "", "refresh", "https://r.example/", "//r.example"),
+        ([("Refresh", "30;url=x")], ZERO, None, None, None),  # the first alone is obeyed
+        ([], ZERO.replace("0;", "30;") + ZERO, None, None, None),
+    ],
+)  # fmt: skip
+def test_refreshes(
+    tmp_path: Path, headers: Any, body: str, element: str | None, target: str, reference: str
+) -> None:
+    """https://html.spec.whatwg.org/#shared-declarative-refresh-steps; the grammar: test_browser."""
+    seen = observe_page(body, tmp_path, PAGE, headers=[*HTML, *headers])
+    assert seen.visit["redirect_url"] == target
+    assert [
+        (link["element"], seen.urls[link["target_id"]], link["position"], link["reference"])
+        for link in seen.links
+    ] == ([(element, target, -1, reference)] if element else [])
+
+
+def test_a_location_comes_before_a_refresh(tmp_path: Path) -> None:
+    headers = [*HTML, ("Location", "/new"), ("Refresh", "0;url=/other")]
+    seen = observe_page(ZERO, tmp_path, PAGE, status="302 Found", headers=headers)
+    assert seen.visit["redirect_url"] == "https://page.example/new"
+    assert seen.links_of(seen.visit) == [("location", "https://page.example/new", "")]
+
+
+def test_a_page_that_sends_away_keeps_what_else_it_says(tmp_path: Path) -> None:
+    body = f"<title>t</title><link rel=canonical href=/c>{ZERO}<a href=x>x</a>"
+    seen = observe_page(body, tmp_path, PAGE)
+    assert seen.visit["title"] == "t"
+    assert [link[0] for link in seen.links_of(seen.visit)] == ["canonical", "refresh", "a"]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "title", "targets"),
+    [
+        # An empty title, and a script that hides nothing: XML 1.0, 3.1.
+        ("{root}<head><title/></head><a href='x'/></html>", "", "", ["x"]),
+        # Not well-formed, and so read as HTML: a tag too many, an entity that XML does not know.
+        ("{root}<head><title>t</title></head><p><a href='x'/></html>", "", "t", ["x"]),
+        ("{root}<head><title>&nbsp;t</title></head><a href='x'/></html>", "", "t", ["x"]),
+        # The encoding: XML 1.0, 4.3.3, and RFC 7303, 3.2. What "meta" says is nothing to XML.
+        ("<?xml version='1.0' encoding='koi8-r'?>{root}<title>\xf1</title></html>", "", "Я", []),
+        ("<?xml version='1.0' encoding='koi8-r'?>{root}<title>\xdf</title></html>",
+         "; charset=windows-1251", "Я", []),
+        ("{root}<meta charset='koi8-r'/><title>\xd0\xaf</title></html>", "", "Я", []),
+        # Bytes wrong in it are a fatal error: so HTML, by its rules for encodings.
+        ("{root}<meta charset='koi8-r'/><title>\xf1</title></html>", "", "Я", []),
+    ],
+)  # fmt: skip
+def test_xhtml(tmp_path: Path, body: str, headers: str, title: str, targets: list[str]) -> None:
+    """What a browser shows of it is in ``test_extract_browser``."""
+    content = body.format(root='<html xmlns="http://www.w3.org/1999/xhtml">').encode("latin-1")
+    said = [("Content-Type", f"application/xhtml+xml{headers}")]
+    seen = observe_page(content, tmp_path, "http://a.example/", headers=said)
+    assert seen.visit["title"] == title
+    assert [link[1] for link in seen.links_of(seen.visit)] == [
+        f"http://a.example/{target}" for target in targets
+    ]
+
+
+def test_utf_16_of_xml(tmp_path: Path) -> None:
+    page = '<html xmlns="http://www.w3.org/1999/xhtml"><title>Я</title><a href="x"/></html>'
+    said = [("Content-Type", "application/xhtml+xml")]
+    for number, content in enumerate((
+        page.encode("utf-16"),
+        f"<?xml version='1.0' encoding='utf-16'?>{page}".encode("utf-16-be"),
+        f"<?xml version='1.0' encoding='utf-16'?>{page}".encode("utf-16-le"),
+    )):  # fmt: skip
+        (directory := tmp_path / str(number)).mkdir()
+        seen = observe_page(content, directory, headers=said)
+        assert seen.visit["title"] == "Я"
+        assert len(seen.links) == 1
+
+
+@pytest.mark.parametrize(
+    ("rel", "nofollow", "written"),
+    [
+        ("ugc,nofollow", True, "ugc nofollow"),
+        ("NoFollow,UGC", True, "nofollow ugc"),
+        (" sponsored , nofollow ,", True, "sponsored nofollow"),
+        ("nofollow;ugc", False, "nofollow;ugc"),
+        ("x-nofollow,nofollowed", False, "x-nofollow nofollowed"),
+        (",", False, ""),
+    ],
+)
+def test_relations(tmp_path: Path, rel: str, nofollow: bool, written: str) -> None:
+    (link,) = observe_page(f"<a href=x rel='{rel}'>x</a>", tmp_path).links
+    assert (link["nofollow"], link["rel"]) == (nofollow, written)
+
+
 @pytest.mark.parametrize(
     ("base", "expected"),
     [
@@ -267,6 +397,17 @@ def test_redirects(tmp_path: Path) -> None:
 def test_base(tmp_path: Path, base: str, expected: str) -> None:
     seen = observe_page(f"<base href='{base}'><a href=x>x</a>", tmp_path, PAGE)
     assert seen.links_of(seen.visit) == [("a", expected, "x")]
+
+
+@pytest.mark.parametrize("base", ["ftp://f.example/d/", "mailto:x", "about:blank", "file:///d/"])
+def test_a_base_that_is_not_http(tmp_path: Path, base: str) -> None:
+    """Relative links lead nowhere that counts (https://html.spec.whatwg.org/#frozen-base-url)."""
+    links = "".join(
+        f"<a href='{url}'>x</a>" for url in ("x", "/x", "#x", "", "?x", "http://b.example")
+    )
+    seen = observe_page(f"<base href='{base}'>{links}<img src=i>", tmp_path, PAGE)
+    assert seen.visit["base_url"] == base
+    assert [link[1] for link in seen.links_of(seen.visit)] == ["http://b.example/"]
 
 
 def test_the_link_field_is_relative_to_the_page_not_to_base(tmp_path: Path) -> None:

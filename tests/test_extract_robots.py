@@ -1,5 +1,7 @@
 """Robots directives and the Link field: the examples of their specifications."""
 
+import datetime as dt
+
 import pytest
 
 from inlink.extract.headers import canonical_link
@@ -52,6 +54,58 @@ def test_normalised(metas: list[tuple[str, str]], fields: list[str], expected: s
 )
 def test_what_directives_say_to_our_bot(robots: str, noindex: bool, nofollow: bool) -> None:
     assert directives_for(robots, "InlinkBot") == (noindex, nofollow, None)
+
+
+JUNE_25 = dt.datetime(2010, 6, 25, tzinfo=dt.UTC)
+AT_15 = JUNE_25.replace(hour=15)
+
+
+# RFC 822, RFC 850, ISO 8601 and asctime, each as its standard writes it; Google's examples.
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        ("Fri, 25 Jun 2010 15:00:00 GMT", AT_15),
+        ("25 Jun 10 15:00 UT", AT_15),
+        ("25 Jun 2010 15:00:00 PST", AT_15 + dt.timedelta(hours=8)),
+        ("25 Jun 2010 15:00:00 EDT", AT_15 + dt.timedelta(hours=4)),
+        ("25 Jun 2010 15:00:00 +0200", AT_15 - dt.timedelta(hours=2)),
+        ("Friday, 25-Jun-10 15:00:00 UTC", AT_15),
+        ("25-Jun-2010 15:00:00 EST", AT_15 + dt.timedelta(hours=5)),
+        ("Fri Jun 25 15:00:00 2010", AT_15),
+        ("2010-06-25T15:00:00Z", AT_15),
+        ("2010-06-25T15:00:00.000+02:00", AT_15 - dt.timedelta(hours=2)),
+        ("20100625T150000Z", AT_15),
+        ("2010-06-25 15:00", AT_15),
+        ("2010-06-25", JUNE_25),
+        ("25 Jun 2010", JUNE_25),
+        ("June 25, 2010", JUNE_25),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", dt.datetime(1970, 1, 1, tzinfo=dt.UTC)),
+        ("", None),
+        ("never", None),
+        ("32 Jun 2010 15:00:00 GMT", None),
+        ("2010-13-25", None),
+        ("99999999999", None),
+        ("25 Jun 2010 15:00:00 +9999", None),
+    ],
+)
+def test_the_last_day_of_a_page(date: str, expected: dt.datetime | None) -> None:
+    own = f"unavailable_after: {date}"
+    for metas, fields in (
+        ([("robots", own)], []),
+        ([("InlinkBot", f"noarchive, {own}, nosnippet")], []),
+        ([], [own]),
+        ([], [f"noarchive, {own}, max-snippet:20"]),
+        ([], [f"inlinkbot: {own}", "otherbot: unavailable_after: Sunday, 25-Jun-00 15:00:00 UTC"]),
+        ([("googlebot", "unavailable_after: 2000-01-01")], [f"inlinkbot: {own}, noarchive"]),
+    ):
+        last = directives_for(normalised(metas, fields), "InlinkBot").unavailable_after
+        assert last == (None if expected is None else round(expected.timestamp() * 1_000_000))
+
+
+def test_of_two_last_days_the_first() -> None:
+    fields = ["unavailable_after: Friday, 25-Jun-10 15:00:00 UTC, unavailable_after: 2010-06-26"]
+    last = directives_for(normalised([], fields), "InlinkBot").unavailable_after
+    assert last == round(AT_15.timestamp() * 1_000_000)
 
 
 def test_names_of_bots() -> None:

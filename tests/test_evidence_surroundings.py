@@ -12,8 +12,12 @@ import pytest
 import turbohtml
 from warcio.archiveiterator import ArchiveIterator
 
+from inlink.evidence.finding import find_link
+from inlink.evidence.rows import Occurrence
 from inlink.evidence.surroundings import Surroundings, surroundings
+from inlink.extract.captures import Capture
 from inlink.extract.html import parsed_page
+from inlink.store.settings import Settings
 from tests.reading import encoding, http
 
 # The words of docs/api.md ("The proof of a link").
@@ -193,3 +197,45 @@ def test_no_more_than_200_characters_are_told_and_none_is_read_twice() -> None:
     (link,) = found(f"<p>{words}<a href=/>x</a>{words}")
     assert link.before == words[-200:].strip()
     assert link.after == words[:200].strip()
+
+
+TARGET = "http://t.example/x"
+
+
+def occurrences(page: str, *fields: tuple[str, str]) -> list[Occurrence]:
+    """What a page says of a link to `TARGET`."""
+    said = fields or (("content-type", "text/html"),)
+    capture = Capture(kind="response", uri="http://a.example/", time=0, offset=0, status=200,
+                      fields=said, body=page.encode())  # fmt: skip
+    finding = find_link(capture, TARGET, Settings())
+    assert finding is not None
+    assert finding.counts
+    return finding.occurrences
+
+
+def test_a_refresh_stands_in_the_head() -> None:
+    meta = f"<p>x<meta http-equiv=refresh content='0;url={TARGET}'>"
+    for found in (
+        occurrences(meta),
+        occurrences("x", ("content-type", "text/html"), ("refresh", f"0;url={TARGET}")),
+    ):
+        ((element, place, before, after),) = [
+            (one.element, one.place, one.before, one.after) for one in found
+        ]
+        assert (element, place, before, after) == ("refresh", "head", "", "")
+
+
+@pytest.mark.parametrize(
+    ("page", "kind"),
+    [
+        (f"<nav>one<svg><a xlink:href={TARGET}>l</a></svg>two</nav>", "text/html"),
+        (f"<nav>one<div><template shadowrootmode=open><a href={TARGET}>l</a></template></div>two",
+         "text/html"),
+        (f'<html xmlns="http://www.w3.org/1999/xhtml"><head><script/></head><body><nav>one'
+         f'<a href="{TARGET}">l</a><script/>two</nav></body></html>', "application/xhtml+xml"),
+    ],
+)  # fmt: skip
+def test_links_of_every_kind_have_their_surroundings(page: str, kind: str) -> None:
+    (found,) = occurrences(page, ("content-type", kind))
+    assert (found.anchor, found.place) == ("l", "navigation")
+    assert (found.before, found.after) == ("one", "two")

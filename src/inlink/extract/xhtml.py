@@ -49,7 +49,7 @@ _REFERENCE = re.compile(
 _ENTITY = re.compile(r"&([^#;][^;]*);")
 
 
-_MAX_ELEMENTS = 400_000
+_MAX_ELEMENTS = 200_000
 _MAX_NAMES = 64 << 20
 """Characters of the names of all elements and attributes, with their namespaces."""
 

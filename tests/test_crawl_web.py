@@ -37,7 +37,7 @@ SETTINGS = {
     "user_agent_contact": "mailto:crawl@operator.example",
     "crawl_delay_seconds": DELAY,
     "host_pages": HOST_PAGES,
-    "fetch_timeout_seconds": 4,
+    "fetch_timeout_seconds": 8,  # a good answer is never as late, however busy the machine is
     "max_body_megabytes": 1,
     "redirect_hops": 5,
     "blocked_hosts": [BLOCKED],

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import brotli  # type: ignore[import-untyped]
 import zstandard
 
-_STATUS_LINE = re.compile(r"HTTP(?:/[0-9.]+)?(?:[ \t]+([0-9]+))?(?![0-9.])", re.IGNORECASE)
+_STATUS_LINE = re.compile(r"HTTP(?:/[0-9.]+)?(?:[ \t]+([0-9]+))?(?![0-9A-Za-z.])", re.IGNORECASE)
 _BODILESS = (204, 304)
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 

@@ -1,9 +1,13 @@
 """Crawls from end to end against a server on loopback that is asked directly."""
 
 import gzip
+import pkgutil
+import subprocess
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import fsspec
@@ -13,6 +17,7 @@ from click.testing import CliRunner
 from demo.server import Server, serving
 
 from inlink.cli import main
+from inlink.cli.crawl import seed_urls
 from inlink.crawl.job import CrawlError, CrawlSpec, CrawlSummary, crawl, unfinished
 from inlink.crawl.plan_file import PlanEntry, PlanError, part_of, read_plan, write_plan
 from inlink.crawl.warc import WarcFiles
@@ -254,6 +259,102 @@ def test_the_command_says_what_is_wrong_with_a_seed(tmp_path: Path) -> None:
     assert (result.exit_code, "nothing to fetch" in result.output) == (1, True)
     result = CliRunner().invoke(main, ["crawl", "--data", str(tmp_path), "--resume"])
     assert (result.exit_code, "no crawl was interrupted" in result.output) == (1, True)
+
+
+@pytest.mark.parametrize("end", ("\n", "\r\n", "\r"))
+def test_a_file_of_seeds_may_have_a_byte_order_mark(tmp_path: Path, end: str) -> None:
+    lines = end.join(("a.example", "# no", "", "http://b.example/\u00e9"))
+    (tmp_path / "seeds").write_bytes(b"\xef\xbb\xbf" + lines.encode())
+    assert seed_urls(str(tmp_path / "seeds")) == ["https://a.example", "http://b.example/\u00e9"]
+
+
+def test_a_file_of_seeds_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    seeds = tmp_path / "seeds"
+    seeds.write_bytes("http://a.example/".encode("utf-16"))
+    for command in ("crawl", "run"):
+        done = CliRunner().invoke(main, [command, "--data", str(tmp_path), "--seeds", str(seeds)])
+        assert done.exit_code == 1
+        assert f"{seeds} is not UTF-8" in done.output
+
+
+def test_a_page_that_refreshes_itself_is_followed_like_a_redirect(site: Site) -> None:
+    """https://html.spec.whatwg.org/multipage/semantics.html#attr-meta-http-equiv-refresh"""
+    site.pages |= {
+        "/": page("/one"),
+        "/one": page(extra='<meta http-equiv="refresh" content="0; url=/moved">'),
+        "/moved": page("/two"),
+        "/two": page("/three"),
+        "/three": page(),
+    }
+    site.crawl(depth=2)
+    assert site.asked() == ["/", "/one", "/moved", "/two"]
+
+
+def test_two_robots_txt_that_redirect_to_each_other_hold_up_nobody(site: Site) -> None:
+    """RFC 9309 2.3.1.2: after five redirects, as if there were none."""
+    other = site.origin.replace("127.0.0.1", "localhost")
+    here, there = redirect(f"{other}/robots.txt"), redirect(f"{site.origin}/robots.txt")
+    robots = {f"{site.origin}/robots.txt": here, f"{other}/robots.txt": there}
+    site.server.web = lambda url, headers: robots.get(url, page())
+    summary = site.crawl(seeds=(f"{site.origin}/", f"{other}/"))
+    assert summary.outcomes == {"2xx": 2}
+
+
+def test_a_sitemap_that_moved_is_followed(site: Site) -> None:
+    site.pages |= {
+        "/": page(),
+        "/sitemap.xml": redirect("/index.xml"),
+        "/index.xml": text(f"{site.origin}/found"),
+        "/found": page(),
+    }
+    site.crawl(sitemaps=True)
+    assert "/found" in site.asked()
+
+
+@pytest.mark.parametrize("stage", ("links_of", "answer_of", "sitemap_urls", "rules_of", "Reach"))
+def test_an_error_of_ours_fails_one_task_and_not_the_crawl(
+    site: Site, monkeypatch: pytest.MonkeyPatch, stage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever is wrong with the second host, be it an error that looks like one of the disk."""
+    other = site.origin.replace("127.0.0.1", "localhost")
+    site.pages |= {"/": page("/next"), "/next": page()}
+    site.server.web = lambda url, headers: (
+        site.pages.get(url.removeprefix(site.origin)) if site.origin in url else page()
+    )
+    name = "inlink.crawl.reach.Reach.follow" if stage == "Reach" else f"inlink.crawl.course.{stage}"
+    module, _, function = name.rpartition(".")
+    right = pkgutil.resolve_name(f"{module}.{function}")
+
+    def broken(*arguments: Any, **options: Any) -> Any:
+        subject = str(arguments)
+        if stage in ("rules_of", "Reach") or "localhost" in subject:
+            raise OSError("no disk") if stage in ("links_of", "answer_of") else ValueError("no")
+        return right(*arguments, **options)
+
+    monkeypatch.setattr(name, broken)
+    summary = site.crawl(seeds=(f"{site.origin}/", f"{other}/"), sitemaps=True)
+    assert summary.finished
+    failed = {"links_of": 1, "answer_of": 1, "sitemap_urls": 0, "rules_of": 2, "Reach": 1}[stage]
+    assert summary.outcomes.get("internal", 0) == failed
+    assert "failed by an error of the crawler" in caplog.text
+    assert len(site.recorded()) == sum(summary.outcomes.values())  # none has two results
+
+
+def test_a_full_disk_ends_the_crawl_with_a_message_and_it_goes_on_later(
+    site: Site, tmp_path: Path
+) -> None:
+    site.pages |= {"/": page(extra="x" * 300_000)}
+    (tmp_path / "settings.json").write_text('{"allow_private_addresses": true}')
+    arguments = ["crawl", "--data", str(tmp_path), "--seeds", f"{site.origin}/"]
+    limit = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))"
+    program = f"{limit}; sys.argv = {['inlink', *arguments]!r}; from inlink.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "Error: " in done.stderr
+    again = CliRunner().invoke(main, ["crawl", "--data", str(tmp_path), "--resume"])
+    assert again.exit_code == 0, again.output
+    assert site.recorded() == [("response", "/")]
 
 
 def test_seeds_of_a_file_need_no_scheme(site: Site, tmp_path: Path) -> None:

@@ -177,7 +177,6 @@ RETRY_AFTER = {
     "year": b"Wed, 21 Oct 99999999999 07:28:00 GMT",
     "day": b"Wed, 99 Oct 2015 07:28:00 GMT",
     "hour": b"Wed, 21 Oct 2015 99:28:00 GMT",
-    "year-0": b"Wed, 21 Oct 0000 07:28:00 GMT",
     "zone": b"Wed, 21 Oct 2015 07:28:00 +9999",
     "minus": b"-1",
     "plus": b"+1",

@@ -252,10 +252,11 @@ class Course:
 
     def _take(self, queued: Queued, result: Result) -> None:
         task = queued.task
-        leads = self._leads(task, result)  # before anything is recorded
+        leads = self._leads(task, result)
         self._frontier.finish(queued)
         if task.kind is Kind.PAGE:
-            self._take_page(task, result, leads.links)
+            self._follow(task, leads.links)  # before anything is recorded, so that it may fail
+            self._take_page(task, result)
         elif task.kind is Kind.ROBOTS:
             self._take_robots(task, leads)
         else:
@@ -272,28 +273,28 @@ class Course:
         except Exception as error:
             raise UnreadableError(f"the answer of {task.url} cannot be read") from error
 
-    def _take_page(self, task: Task, result: Result, links: Sequence[Found]) -> None:
+    def _follow(self, task: Task, links: Sequence[Found]) -> None:
+        for found in links:
+            if found.is_redirect:
+                self._reach.follow(found.url, task.depth, task.hops + 1, task.priority)
+            else:
+                self._reach.follow(found.url, task.depth + 1, 0, task.priority - 1)
+
+    def _take_page(self, task: Task, result: Result) -> None:
         if isinstance(result, FetchError):
             self._files.failure(task.url, result)
             is_revisit = False
         else:
             is_revisit = self._files.answer(result, task.known)
-        self._note_page(task, result, links, is_revisit=is_revisit)
+        self._note_page(result, is_revisit=is_revisit)
 
-    def _note_page(
-        self, task: Task, result: Result, links: Sequence[Found], *, is_revisit: bool
-    ) -> None:
+    def _note_page(self, result: Result, *, is_revisit: bool) -> None:
         self.pages += 1
         self._frontier.mark("pages", self.pages)
         if isinstance(result, FetchError):
             self._frontier.tally(result.cause)
             return
         self._frontier.tally("unchanged" if is_revisit else f"{result.status // 100}xx")
-        for found in links:
-            if found.is_redirect:
-                self._reach.follow(found.url, task.depth, task.hops + 1, task.priority)
-            else:
-                self._reach.follow(found.url, task.depth + 1, 0, task.priority - 1)
 
     def _take_robots(self, task: Task, leads: Leads) -> None:
         if leads.redirect is None or task.hops >= MAX_REDIRECTS:
@@ -358,12 +359,8 @@ class Course:
             with self._frontier.committed():
                 self._count(queued, recorded.result)
                 self._frontier.finish(queued)
-                self._note_page(
-                    queued.task,
-                    recorded.result,
-                    self._recorded_links(queued.task, recorded.result),
-                    is_revisit=recorded.is_revisit,
-                )
+                self._follow(queued.task, self._recorded_links(queued.task, recorded.result))
+                self._note_page(recorded.result, is_revisit=recorded.is_revisit)
 
     def _recorded_links(self, task: Task, result: Result) -> Sequence[Found]:
         """The links of a page that is recorded already; none if it cannot be read."""

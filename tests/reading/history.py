@@ -150,7 +150,6 @@ class _Page:
         self._stale = timedelta(days=stale_days) if stale_days else None
         self._contents: list[Visit] = []
         """What the page had, in order: its answers, and those that revisits said it had."""
-        self._last_outcome = ""
         self._unavailable: datetime | None = None
         self._canonicals: set[Key] = set()
         """The canonicals that were shown since the last complete visit, that one included."""
@@ -162,7 +161,9 @@ class _Page:
                 self._expire(visit.at)
             self._visit(visit)
         self._expire(newest)
-        self.state.outcome = self.state.outcome or self._last_outcome
+        self.state.outcome = self.state.outcome or (
+            "failed" if self.state.failures else "unchanged"
+        )
 
     def _expire(self, now: datetime) -> None:
         """What the calendar says since the last visit, in the order of time."""
@@ -183,7 +184,6 @@ class _Page:
 
     def _visit(self, visit: Visit) -> None:
         self.state.last_visited = visit.at
-        self._last_outcome = visit.outcome
         self.state.ip = visit.ip or self.state.ip
         if visit.complete:
             self.state.failures = self.state.failures + 1 if visit.outcome == "failed" else 0
@@ -195,7 +195,6 @@ class _Page:
         if seen is None:
             return
         seen = content_at(seen, self.url, visit.at)
-        self._last_outcome = seen.outcome
         if _has_content(seen) and not self._as_before(visit):
             self._contents.append(replace(seen, complete=seen.complete and visit.complete))
         self._title(seen)

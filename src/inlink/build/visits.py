@@ -221,22 +221,20 @@ def _contents(visits: ir.Table, *, lends: bool = False) -> ir.Table:
 
 
 def _resolve(visits: ir.Table, revisits: ir.Table, contents: ir.Table, urls: ir.Table) -> ir.Table:
-    content = contents.rename({f"content_{name}": name for name in contents.columns})
-    same_time = revisits.visited_at == content.content_visited_at
+    content = contents.rename({f"known_{name}": name for name in contents.columns})
+    same_time = revisits.visited_at == content.known_visited_at
     earlier = revisits.inner_join(
         content,
         [
-            revisits.refers_to_id == content.content_url_id,
-            (revisits.refers_to_id != revisits.url_id) == content.content_lends,
-            (content.content_visited_at < revisits.visited_at)
-            | (
-                same_time & (content.content_lends | (content.content_visit_id < revisits.visit_id))
-            ),
-            (revisits.payload_digest == content.content_payload_digest).fill_null(True),
+            revisits.refers_to_id == content.known_url_id,
+            (revisits.refers_to_id != revisits.url_id) == content.known_lends,
+            (content.known_visited_at < revisits.visited_at)
+            | (same_time & (content.known_lends | (content.known_visit_id < revisits.visit_id))),
+            (revisits.payload_digest == content.known_payload_digest).fill_null(True),
         ],
     )
-    latest = [ibis.desc("content_visited_at"), ibis.desc("content_visit_id")]
-    best = [ibis.desc("content_whole"), *latest]
+    latest = [ibis.desc("known_visited_at"), ibis.desc("known_visit_id")]
+    best = [ibis.desc("known_whole"), *latest]
     found = earlier.mutate(
         nth=ibis.row_number().over(ibis.window(group_by="visit_id", order_by=best)),
         is_latest=ibis.row_number().over(ibis.window(group_by="visit_id", order_by=latest)) == 0,
@@ -245,15 +243,15 @@ def _resolve(visits: ir.Table, revisits: ir.Table, contents: ir.Table, urls: ir.
         found.select("visit_id", "url_id", "refers_to_id", "is_latest", *content.columns), urls
     )
     resolved = visits.left_join(found.drop("url_id", "refers_to_id"), "visit_id")
-    is_found = resolved["content_content_visit_id"].notnull()
+    is_found = resolved["known_visit_id"].notnull()
     changed = {
-        name: is_found.ifelse(resolved[f"content_{name}"], resolved[name])
+        name: is_found.ifelse(resolved[f"known_{name}"], resolved[name])
         for name in (
             *("outcome", "title", "payload_digest"),
             *("content_visit_id", "proof_visit_id", "has_content"),
         )
     }
-    known = resolved["content_whole"] & resolved["is_latest"]
+    known = resolved["known_whole"] & resolved["is_latest"]
     changed["titled"] = is_found.ifelse(known, resolved["titled"])
     changed["whole"] = is_found.ifelse(known & resolved["complete"], resolved["whole"])
     return resolved.mutate(**changed).select(*visits.columns)
@@ -262,14 +260,14 @@ def _resolve(visits: ir.Table, revisits: ir.Table, contents: ir.Table, urls: ir.
 def _outcome_on_own_page(found: ir.Table, urls: ir.Table) -> ir.Table:
     """Content borrowed from another URL may name that URL as its canonical."""
     named = found.left_join(urls.select("url_id", "url"), "url_id")
-    borrowed = (named["refers_to_id"] != named["url_id"]) & named["content_outcome"].isin(
+    borrowed = (named["refers_to_id"] != named["url_id"]) & named["known_outcome"].isin(
         ["ok", "not_canonical"]
     )
-    canonical = named["content_canonical_url"]
+    canonical = named["known_canonical_url"]
     own = (canonical.isnull() | (_page(canonical) == _page(named["url"]))).ifelse(
         "ok", "not_canonical"
     )
-    return named.mutate(content_outcome=borrowed.ifelse(own, named["content_outcome"])).select(
+    return named.mutate(known_outcome=borrowed.ifelse(own, named["known_outcome"])).select(
         *found.columns
     )
 
@@ -332,7 +330,7 @@ def number_steps(visits: ir.Table) -> ir.Table:
         "whole",
         step=ibis.row_number().over(along),
         steps=_.count().over(ibis.window(group_by="url_id")),
-        stage=_.whole.ifelse(1, 0).sum().over(so_far) - 1,
+        stage=(_.whole.ifelse(1, 0).sum().over(so_far) - 1).cast("int32"),
     )
     return numbered.mutate(stages=_.stage.max().over(ibis.window(group_by="url_id")))
 

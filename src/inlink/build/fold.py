@@ -30,13 +30,14 @@ def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) ->
         new=work.step("new-visits", visits.distinct_visits(read.new("visits"))),
         every=read.every("visits"),
     )
-    reopened = work.step("reopened-pages", visits.reopened_pages(sources))
-    folded = work.step("visits", visits.visits_to_fold(sources, reopened))
+    expiry = visits.Expiry(sources.newest(), plan.stale_days)
+    reopened = work.step("reopened-pages", visits.reopened_pages(sources, expiry))
+    folded = work.step("visits", visits.visits_to_fold(sources, reopened, expiry))
     if not _is_empty(visits.revisits(folded)):
         resolved = visits.resolve_revisits(folded, sources.every, urls)
         folded = work.step("resolved-visits", resolved)
     folded = visits.state_visits(folded, plan.failed_visits)
-    steps = work.step("visit-steps", visits.number_steps(folded))
+    steps = work.step("visit-steps", visits.number_steps(folded, visits.expiries(folded, expiry)))
     pages = work.table("pages", visits.fold_pages(sources.pages, folded, steps), tables.PAGES)
     work.table("referrals", visits.fold_referrals(sources), tables.REFERRALS)
 

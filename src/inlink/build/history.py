@@ -54,6 +54,7 @@ def presence(
     elements = previous_links.filter(_.link_type == "href")
     return ibis.union(
         seen_links(steps, links),
+        _staying(steps, links),
         _carried(steps, elements, ELEMENT),
         _carried(steps, previous_redirects, REDIRECT),
     )
@@ -79,31 +80,54 @@ def seen_links(steps: ir.Table, links: ir.Table) -> ir.Table:
     domain has no history, only the last stage.
     """
     here = steps.filter(~_.carried & _.outcome.isin(ANSWERS))
+    return _shown(here.mutate(at_step=_.step, at_stage=_.stage), links)
+
+
+def _staying(steps: ir.Table, links: ir.Table) -> ir.Table:
+    """Canonicals and redirects at the step from which on their page may not be shown.
+
+    They are there still, though nobody has seen them again.
+    """
+    unavailable = steps.filter(_.expires, _.outcome == "noindex").select(
+        page=_.url_id, at_step=_.step, at_stage=_.stage, before=_.stage - 1
+    )
+    shown = steps.filter(~_.carried & _.outcome.isin(ANSWERS))
+    here = shown.inner_join(
+        unavailable, [shown.url_id == unavailable.page, shown.stage == unavailable.before]
+    ).select(*shown.columns, "at_step", "at_stage")
+    staying = links.filter(_.element.isin(("canonical", *REDIRECTING)))
+    return _shown(here, staying).mutate(nofollow=ibis.literal(True))
+
+
+def _shown(here: ir.Table, links: ir.Table) -> ir.Table:
+    """Those of *links* that count at the steps *here*, as there at the step ``at_step``."""
+    pages = here.select(
+        *("domain_id", "outcome", "content_visit_id", "step", "at_step", "at_stage", "stages"),
+        source_id="url_id",
+        at="visited_at",
+    )
+    joined = pages.inner_join(links, [("content_visit_id", "visit_id")])
     counts = ibis.or_(
         *(
-            (here.outcome == outcome) & links.element.isin(elements)
+            (joined.outcome == outcome) & joined.element.isin(elements)
             for outcome, elements in COUNTING.items()
         )
     )
-    redirects = links.element.isin(REDIRECTING)
-    outside = here.domain_id != links.target_domain_id
-    bare = (anchor_text(links) == "") & ~links.image
-    return (
-        here.inner_join(links, here.content_visit_id == links.visit_id)
-        .filter(
-            counts,
-            here.url_id != links.target_id,
-            outside | redirects | (here.stage == here.stages),
-        )
-        .select(
-            source_id=here.url_id,
-            target_id=links.target_id,
-            kind=redirects.ifelse(REDIRECT, outside.ifelse(ELEMENT, INSIDE)).cast("int32"),
-            step=here.step,
-            at=here.visited_at,
-            nofollow=links.nofollow,
-            choice=(here.step + 1) * _CHOICES - bare.ifelse(_BARE, 0) - links.position - 3,
-        )
+    redirects = joined.element.isin(REDIRECTING)
+    outside = joined.domain_id != joined.target_domain_id
+    bare = (anchor_text(joined) == "") & ~joined.image
+    last = joined.at_stage == joined.stages
+    counting = joined.filter(
+        counts, joined.source_id != joined.target_id, outside | redirects | last
+    )
+    return counting.select(
+        "source_id",
+        "target_id",
+        kind=redirects.ifelse(REDIRECT, outside.ifelse(ELEMENT, INSIDE)).cast("int32"),
+        step=joined.at_step,
+        at=joined.at,
+        nofollow=joined.nofollow,
+        choice=(joined.step + 1) * _CHOICES - bare.ifelse(_BARE, 0) - joined.position - 3,
     )
 
 
@@ -148,11 +172,11 @@ def add_up(present: ir.Table) -> ir.Table:
 def broken_links(links: ir.Table, steps: ir.Table) -> ir.Table:
     """Those of *links* (see `add_up`) that may have several stretches.
 
-    Of a page with steps that are not whole, that is not to be seen from the bits.
+    Of a page with steps that are not whole, or take only some links away, the bits do not say it.
     """
     first_bit = links.bits & -links.bits
     is_whole = (links.bits < 1 << _MOST_STEPS) & ((links.bits & (links.bits + first_bit)) == 0)
-    in_part = steps.filter(~_.whole).select("url_id").distinct()
+    in_part = steps.filter(~_.whole | (_.expires & (_.outcome == "noindex")))
     return links.filter(~is_whole | links.source_id.isin(in_part.url_id)).select(_LINK)
 
 

@@ -34,7 +34,8 @@ class Plan(msgspec.Struct, frozen=True):
     new_batches: tuple[str, ...]
     failed_visits: int
     redirect_hops: int
-    ranked_before: int | None = None  # plans of earlier versions have none of these three
+    stale_days: int | None = None  # plans of earlier versions have none of what follows
+    ranked_before: int | None = None
     fold_rules: int = 1
     segment_format: int = 1
 
@@ -68,6 +69,7 @@ def make_plan(layout: Layout, settings: Settings) -> Plan | None:
         new_batches=batches,
         failed_visits=settings.failed_visits,
         redirect_hops=settings.redirect_hops,
+        stale_days=settings.stale_days,
         ranked_before=current,
         fold_rules=FOLD_RULES,
         segment_format=SEGMENT_FORMAT,
@@ -83,9 +85,9 @@ def make_plan(layout: Layout, settings: Settings) -> Plan | None:
     return msgspec.structs.replace(from_nothing, previous=current, new_batches=new)
 
 
-def _rules(plan: Plan) -> tuple[int, ...]:
+def _rules(plan: Plan) -> tuple[object, ...]:
     """What the tables of two generations have to have in common for a fold to go on."""
-    return plan.failed_visits, plan.redirect_hops, plan.fold_rules
+    return plan.failed_visits, plan.redirect_hops, plan.stale_days, plan.fold_rules
 
 
 def read_generation(layout: Layout, number: int) -> Generation:

@@ -10,11 +10,17 @@ It adds or confirms the links that count by its outcome. It is neither a failure
 of all states it can only bring its page that of ``ok``. Where a complete visit of the page has the
 same instant, it is ignored.
 
+Time itself makes steps as well: a page *expires* when nobody has visited it for ``stale_days``, and
+on the day from which its robots directives forbid to show it. Time is that of the newest visit that
+the build knows, so that the fold depends on visits alone.
+
 A page whose new visits all come after its last known one goes on from where the previous generation
 left it: that state is its step 0, *carried*. A page whose past is reopened (a visit from before its
-last known one, a revisit whose content has to be looked up) is folded again from all of its visits.
+last known one or from before it expired, a revisit whose content has to be looked up) is folded
+again from all of its visits.
 """
 
+import datetime as dt
 from dataclasses import dataclass
 
 import ibis
@@ -42,6 +48,34 @@ class Sources:
     new: ir.Table
     every: ir.Table
 
+    def newest(self) -> dt.datetime:
+        """The time of the newest visit, which is now for the fold."""
+        times = ibis.union(self.pages.select("visited_at"), self.new.select("visited_at"))
+        newest: dt.datetime | None = times.visited_at.max().to_pyarrow().as_py()
+        return newest or dt.datetime.fromtimestamp(0, dt.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """What decides when pages expire: what time it is, and after how many days a page is stale."""
+
+    now: dt.datetime
+    stale_days: int | None
+
+    def stale_at(self, table: ir.Table) -> ir.Value:
+        """When a page that was visited last at ``visited_at`` is stale; null: never."""
+        if self.stale_days is None:
+            return ibis.null("timestamp('UTC', 6)")
+        return table.visited_at + ibis.interval(days=self.stale_days)
+
+    def has_come(self, time: ir.Value) -> ir.Value:
+        """Whether *time* is not after now."""
+        return time <= ibis.literal(self.now, "timestamp('UTC', 6)")
+
+    def next_time(self, time: ir.Value) -> ir.Value:
+        """The *time* of what comes next; now, where nothing does."""
+        return time.coalesce(ibis.literal(self.now, "timestamp('UTC', 6)"))
+
 
 def in_time(table: ir.Table) -> list[ir.Value]:
     """The order of visits: by time, and by what they saw where two share an instant."""
@@ -63,12 +97,12 @@ def that_count(visits: ir.Table) -> ir.Table:
     return ibis.union(complete, partial.anti_join(complete, ["url_id", "visited_at"]))
 
 
-def reopened_pages(sources: Sources) -> ir.Table:
+def reopened_pages(sources: Sources, expiry: Expiry) -> ir.Table:
     """Pages (``url_id``) that have to be folded again from all their visits."""
     pages, new = sources.pages, sources.new
     both = new.inner_join(pages, "url_id").select(
         new.url_id,
-        late=new.visited_at <= pages.visited_at,
+        late=new.visited_at <= ibis.greatest(pages.visited_at, pages.expired_at),
         revisit=new.outcome == "unchanged",
         confirms=(new.outcome == "unchanged")
         & (new.refers_to_id.coalesce(new.url_id) == new.url_id)
@@ -76,7 +110,8 @@ def reopened_pages(sources: Sources) -> ir.Table:
             False
         )
         & pages.outcome.isin(CONTENT)
-        & pages.partial_visit_id.isnull(),
+        & pages.partial_visit_id.isnull()
+        & pages.expired_at.isnull(),
         redirects_in_part=~new.complete & (new.outcome == "redirect"),
     )
     known = both.group_by("url_id").agg(
@@ -91,7 +126,8 @@ def reopened_pages(sources: Sources) -> ir.Table:
         new, sources.referrals.refers_to_id == new.url_id
     ).select("url_id")
     borrowing = new.filter(_.outcome == "unchanged", _.refers_to_id != _.url_id).select("url_id")
-    return ibis.union(known, referring, borrowing, _redirecting(sources), distinct=True)
+    expiring = pages.filter(expiry.has_come(_.unavailable_after)).select("url_id")
+    return ibis.union(known, referring, borrowing, expiring, _redirecting(sources), distinct=True)
 
 
 def _redirecting(sources: Sources) -> ir.Table:
@@ -105,12 +141,16 @@ def _redirecting(sources: Sources) -> ir.Table:
     return partial.semi_join(redirects, partial.url_id == redirects.source_id).select("url_id")
 
 
-def visits_to_fold(sources: Sources, reopened: ir.Table) -> ir.Table:
+def visits_to_fold(sources: Sources, reopened: ir.Table, expiry: Expiry) -> ir.Table:
     """Every visit that this build looks at, with the carried states of the pages that go on."""
     again = distinct_visits(sources.every.semi_join(reopened, "url_id"))
     fresh = sources.new.anti_join(reopened, "url_id")
     visits = _observed(that_count(ibis.union(again, fresh)))
-    state = sources.pages.semi_join(fresh, "url_id").mutate(
+    stale_at = expiry.stale_at(sources.pages)
+    gone_stale = expiry.has_come(stale_at) & (sources.pages.expired_at < stale_at).fill_null(True)
+    stale = sources.pages.filter(gone_stale).anti_join(reopened, "url_id")
+    goes_on = ibis.union(fresh.select("url_id"), stale.select("url_id"), distinct=True)
+    state = sources.pages.semi_join(goes_on, "url_id").mutate(
         refers_to_id=ibis.null("int64"),
         canonical_url=ibis.null("string"),
         complete=ibis.literal(True),
@@ -137,6 +177,8 @@ _FOLDED = (
     "failures",
     "refers_to_id",
     "canonical_url",
+    "unavailable_after",
+    "expired_at",
     "complete",
     "whole",
     "titled",
@@ -159,6 +201,7 @@ def _observed(visits: ir.Table) -> ir.Table:
         content_visit_id=content,
         proof_visit_id=content,
         partial_visit_id=ibis.null("int64"),
+        expired_at=ibis.null("timestamp('UTC', 6)"),
         failures=ibis.literal(0, "int32"),
         whole=_.complete,
         titled=_.complete,
@@ -209,6 +252,7 @@ _CANDIDATE = (
     "canonical_url",
     "content_visit_id",
     "proof_visit_id",
+    "unavailable_after",
     "whole",
     "has_content",
 )
@@ -248,7 +292,7 @@ def _resolve(visits: ir.Table, revisits: ir.Table, contents: ir.Table, urls: ir.
         name: is_found.ifelse(resolved[f"known_{name}"], resolved[name])
         for name in (
             *("outcome", "title", "payload_digest"),
-            *("content_visit_id", "proof_visit_id", "has_content"),
+            *("content_visit_id", "proof_visit_id", "unavailable_after", "has_content"),
         )
     }
     known = resolved["known_whole"] & resolved["is_latest"]
@@ -282,8 +326,11 @@ def state_visits(visits: ir.Table, failed_visits: int) -> ir.Table:
     """Mark the visits of the fold (``acts``) that set their page's state or add links to it.
 
     Also adds ``run``: how many failed visits in a row, up to and including this one. A carried
-    state brings the failures that it ended with.
+    state brings the failures that it ended with. A page that may not be shown any more, by what
+    robots directives said before, is ``noindex``.
     """
+    gone = visits.outcome.isin(_EXPIRING) & (visits.unavailable_after <= visits.visited_at)
+    visits = visits.mutate(outcome=gone.fill_null(False).ifelse("noindex", visits.outcome))
     failed = (visits.outcome == "failed") & visits.complete & ~visits.carried
     ends_run = visits.complete & ~failed
     along = ibis.window(group_by="url_id", order_by=in_time(visits), preceding=(None, 0))
@@ -299,16 +346,66 @@ def state_visits(visits: ir.Table, failed_visits: int) -> ir.Table:
     return counted.mutate(acts=acts & adds)
 
 
-def number_steps(visits: ir.Table) -> ir.Table:
-    """The steps among *visits* (see `state_visits`), numbered from 0 (``step``) by page.
+_EXPIRING = ("ok", "not_canonical")
+"""Outcomes of pages that ``unavailable_after`` makes ``noindex``."""
+
+_VISITED, _STALE, _UNAVAILABLE = 2, 1, 0
+"""What comes first at one instant."""
+
+
+def expiries(visits: ir.Table, expiry: Expiry) -> ir.Table:
+    """The steps that time makes between *visits* (see `state_visits`) and until now."""
+    along = ibis.window(group_by="url_id", order_by=in_time(visits))
+    following = expiry.next_time(visits.visited_at.lead().over(along))
+    stale_at = expiry.stale_at(visits)
+    stale = visits.mutate(stale_at=stale_at, is_stale=stale_at <= following).filter(_.is_stale)
+    stale = stale.mutate(
+        visited_at=_.stale_at, outcome=ibis.literal("page_dropped"), turn=ibis.literal(_STALE)
+    )
+    whole = visits.filter(_.acts & _.whole).mutate(turn=ibis.literal(_VISITED))
+    columns = (*_IN_ORDER, "domain_id", "outcome", "unavailable_after")
+    states = ibis.union(whole.select(*columns), stale.select(*columns))
+    along = ibis.window(group_by="url_id", order_by=_IN_ORDER[1:])
+    following = expiry.next_time(states.visited_at.lead().over(along))
+    unavailable = states.mutate(following=following).filter(
+        _.outcome.isin(_EXPIRING), _.unavailable_after <= _.following
+    )
+    unavailable = unavailable.mutate(
+        visited_at=_.unavailable_after,
+        outcome=ibis.literal("noindex"),
+        turn=ibis.literal(_UNAVAILABLE),
+    )
+    return ibis.union(stale.select(*columns), unavailable.select(*columns)).mutate(
+        content_visit_id=ibis.null("int64"),
+        unavailable_after=ibis.null("timestamp('UTC', 6)"),
+        expired_at=_.visited_at,
+        carried=ibis.literal(False),
+        whole=ibis.literal(True),
+        expires=ibis.literal(True),
+    )
+
+
+_IN_ORDER = ("url_id", "visited_at", "turn", "visit_id")
+_OF_STEP = (
+    *_IN_ORDER,
+    *("domain_id", "outcome", "content_visit_id"),
+    *("unavailable_after", "expired_at", "carried", "whole", "expires"),
+)
+
+
+def number_steps(visits: ir.Table, expired: ir.Table) -> ir.Table:
+    """The steps among *visits* (see `state_visits`) and *expired*, numbered from 0 by page.
 
     ``stage`` is the number of whole steps up to and including this one, less 1: what a page shows
     at a stage is all that its steps show. ``stages`` is the page's last.
     """
-    acts = visits.filter(_.acts).mutate(
-        content_visit_id=_.outcome.isin(ANSWERS).ifelse(_.content_visit_id, ibis.null("int64"))
+    visited = visits.filter(_.acts).mutate(
+        content_visit_id=_.outcome.isin(ANSWERS).ifelse(_.content_visit_id, ibis.null("int64")),
+        turn=ibis.literal(_VISITED),
+        expires=ibis.literal(False),
     )
-    along = ibis.window(group_by="url_id", order_by=in_time(acts))
+    acts = ibis.union(visited.select(*_OF_STEP), expired.select(*_OF_STEP))
+    along = ibis.window(group_by="url_id", order_by=_IN_ORDER[1:])
     before = acts.mutate(
         **{f"{name}_before": acts[name].lag().over(along) for name in _SAME_STATE},
         whole_before=_.whole.lag().over(along),
@@ -316,23 +413,14 @@ def number_steps(visits: ir.Table) -> ir.Table:
     same = (before.whole_before | ~before.whole).fill_null(False)
     for name in _SAME_STATE:
         same &= before[name].identical_to(before[f"{name}_before"])
-    changed = before.filter(~same)
-    along = ibis.window(group_by="url_id", order_by=in_time(changed))
-    so_far = ibis.window(group_by="url_id", order_by=in_time(changed), preceding=(None, 0))
-    numbered = changed.select(
-        "url_id",
-        "domain_id",
-        "visited_at",
-        "visit_id",
-        "outcome",
-        "content_visit_id",
-        "carried",
-        "whole",
+    changed = before.filter(~same).select(*_OF_STEP)
+    so_far = ibis.window(group_by="url_id", order_by=_IN_ORDER[1:], preceding=(None, 0))
+    numbered = changed.mutate(
         step=ibis.row_number().over(along),
         steps=_.count().over(ibis.window(group_by="url_id")),
         stage=(_.whole.ifelse(1, 0).sum().over(so_far) - 1).cast("int32"),
     )
-    return numbered.mutate(stages=_.stage.max().over(ibis.window(group_by="url_id")))
+    return numbered.mutate(stages=_.stage.max().over(ibis.window(group_by="url_id"))).drop("turn")
 
 
 _SAME_STATE = ("outcome", "content_visit_id")
@@ -366,9 +454,7 @@ def fold_pages(previous: ir.Table, visits: ir.Table, steps: ir.Table) -> ir.Tabl
         title=_.title.argmax(_.nth, where=has_title | numbered.carried),
         ip=_.ip.argmax(_.nth, where=numbered.ip.notnull()),
     )
-    says = steps.filter(_.whole | (_.outcome == "ok"))
-    last = says.group_by("url_id").agg(outcome=_.outcome.argmax(_.step))
-    joined = pages.left_join(last, "url_id")
+    joined = pages.left_join(_last_states(steps), "url_id")
     is_partial = (joined["partial_nth"] > joined["whole_nth"]).fill_null(True)
     folded = joined.mutate(
         content_visit_id=joined["content"]["content_visit_id"],
@@ -380,6 +466,27 @@ def fold_pages(previous: ir.Table, visits: ir.Table, steps: ir.Table) -> ir.Tabl
     )
     columns = tables.PAGES.names
     return ibis.union(folded.select(columns), previous.anti_join(folded, "url_id").select(columns))
+
+
+def _last_states(steps: ir.Table) -> ir.Table:
+    """The state of each page after its last step, and what the next build has to know of it."""
+    until = ibis.struct({"outcome": steps.outcome, "at": steps.unavailable_after})
+    last = steps.group_by("url_id").agg(
+        outcome=_.outcome.argmax(_.step, where=_.whole | (_.outcome == "ok")),
+        until=until.argmax(_.step, where=_.whole),
+        expired_at=_.expired_at.argmax(_.step, where=_.expired_at.notnull()),
+        expired_step=_.step.max(where=_.expired_at.notnull()),
+        whole_step=_.step.max(where=_.whole & ~_.expires),
+    )
+    is_pending = last["until"]["outcome"].isin(_EXPIRING)
+    has_expired = (last.expired_step >= last.whole_step).fill_null(True)
+    never = ibis.null("timestamp('UTC', 6)")
+    return last.select(
+        "url_id",
+        "outcome",
+        unavailable_after=is_pending.fill_null(False).ifelse(last["until"]["at"], never),
+        expired_at=has_expired.ifelse(last.expired_at, never),
+    )
 
 
 def _content(visits: ir.Table) -> ir.Value:

@@ -29,6 +29,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     failed_visits: Count = 2
     """How many failed visits in a row lose a page's links (``crawl_error``)."""
 
+    stale_days: Count | None = None
+    """Days without a visit after which a page's links are lost (``page_dropped``); null: never."""
+
     redirect_hops: Count = 10
     """How many redirects in a row make a chain."""
 

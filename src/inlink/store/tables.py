@@ -88,6 +88,8 @@ PAGES = pa.schema(
         pa.field("partial_visit_id", pa.int64()),
         pa.field("proof_visit_id", pa.int64()),
         pa.field("payload_digest", pa.string()),
+        pa.field("unavailable_after", TIME),
+        pa.field("expired_at", TIME),
         *_required(("title", pa.string())),
         pa.field("ip", pa.string()),
     ]

@@ -11,6 +11,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from inlink.build import chains, graph, history, places, rank, rank_history, visits
+from inlink.build.borrowed import Borrowed, Extraction, read_borrowed
 from inlink.build.plan import Counts, Plan
 from inlink.build.workspace import StepProgress, Workspace, count
 from inlink.store import tables
@@ -22,7 +23,6 @@ def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) ->
     read = _Inputs(layout, plan, work)
     columns = tables.BACKLINKS.names
 
-    urls = work.table("urls", _all_urls(read.before("urls"), read.new("urls")), tables.URLS)
     sources = visits.Sources(
         pages=read.before("pages"),
         referrals=read.before("referrals"),
@@ -33,9 +33,14 @@ def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) ->
     expiry = visits.Expiry(sources.newest(), plan.stale_days)
     reopened = work.step("reopened-pages", visits.reopened_pages(sources, expiry))
     folded = work.step("visits", visits.visits_to_fold(sources, reopened, expiry))
+    lent: Borrowed | None = None
     if not _is_empty(visits.revisits(folded)):
-        resolved = visits.resolve_revisits(folded, sources.every, urls)
-        folded = work.step("resolved-visits", resolved)
+        named = work.step("named-revisits", visits.resolve_named(folded, sources.every))
+        if not _is_empty(visits.borrowing(named)):
+            lent = _read_borrowed(work, read, visits.borrowing(named), plan)
+            named = visits.on_own_pages(named, lent.outcomes)
+        folded = work.step("resolved-visits", visits.resolve_unnamed(named))
+    urls = _fold_urls(work, read, lent, reopened)
     folded = visits.state_visits(folded, plan.failed_visits)
     steps = work.step("visit-steps", visits.number_steps(folded, visits.expiries(folded, expiry)))
     pages = work.table("pages", visits.fold_pages(sources.pages, folded, steps), tables.PAGES)
@@ -45,6 +50,8 @@ def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) ->
     recorded = read.recorded(every=look_up == read.every)
     work.table("places", places.fold_places(pages, recorded, read.before("places")), tables.PLACES)
     links = history.distinct_links(look_up("links"), look_up("visits"))
+    if lent is not None:
+        links = links.anti_join(lent.outcomes, "visit_id").union(lent.links)
     present = work.step(  # apart: joins and sums in one query would not fit into the memory of one
         "presence", history.presence(steps, links, read.before("links"), read.before("redirects"))
     )
@@ -81,6 +88,31 @@ def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) ->
     )
     _keep_ranks(read, work, pages, ranks, domain_ranks)
     return _count(pages, urls, backlinks)
+
+
+def _read_borrowed(work: Workspace, read: "_Inputs", borrowing: ir.Table, plan: Plan) -> Borrowed:
+    known = read.before("urls").union(read.new("urls"))
+    pages = known.semi_join(borrowing, "url_id").distinct()
+    settings = Extraction(plan.drop_parameters, plan.robot_name)
+    return read_borrowed(
+        work, borrowing, read.every("visits"), read.every("links"), pages, settings
+    )
+
+
+def _fold_urls(
+    work: Workspace, read: "_Inputs", lent: Borrowed | None, reopened: ir.Table
+) -> ir.Table:
+    """Make the tables of the URLs that batches name, or borrowed links alone."""
+    before = read.before("borrowed_urls")
+    borrowed = before.anti_join(reopened, before.page_id == reopened.url_id)
+    if lent is not None:
+        borrowed = borrowed.union(lent.urls)
+    named = _all_urls(read.before("urls").anti_join(before, "url_id"), read.new("urls"))
+    if not _is_empty(borrowed):
+        borrowed = borrowed.anti_join(named, "url_id")
+    borrowed = work.table("borrowed_urls", borrowed, tables.BORROWED_URLS)
+    unnamed = borrowed.select(tables.URLS.names).distinct()
+    return work.table("urls", named.union(unnamed), tables.URLS)
 
 
 def _keep_ranks(
@@ -121,6 +153,7 @@ _GENERATION = {
     "urls": tables.URLS,
     "pages": tables.PAGES,
     "referrals": tables.REFERRALS,
+    "borrowed_urls": tables.BORROWED_URLS,
     "places": tables.PLACES,
     "links": tables.BACKLINKS,
     "redirects": tables.REDIRECTS,

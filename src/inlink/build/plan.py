@@ -34,7 +34,9 @@ class Plan(msgspec.Struct, frozen=True):
     new_batches: tuple[str, ...]
     failed_visits: int
     redirect_hops: int
-    stale_days: int | None = None  # plans of earlier versions have none of what follows
+    drop_parameters: tuple[str, ...] = ()  # plans of earlier versions have none of what follows
+    robot_name: str = ""
+    stale_days: int | None = None
     ranked_before: int | None = None
     fold_rules: int = 1
     segment_format: int = 1
@@ -69,6 +71,8 @@ def make_plan(layout: Layout, settings: Settings) -> Plan | None:
         new_batches=batches,
         failed_visits=settings.failed_visits,
         redirect_hops=settings.redirect_hops,
+        drop_parameters=settings.drop_parameters,
+        robot_name=settings.robot_name.lower(),
         stale_days=settings.stale_days,
         ranked_before=current,
         fold_rules=FOLD_RULES,
@@ -87,7 +91,8 @@ def make_plan(layout: Layout, settings: Settings) -> Plan | None:
 
 def _rules(plan: Plan) -> tuple[object, ...]:
     """What the tables of two generations have to have in common for a fold to go on."""
-    return plan.failed_visits, plan.redirect_hops, plan.stale_days, plan.fold_rules
+    extraction = plan.drop_parameters, plan.robot_name
+    return *extraction, plan.failed_visits, plan.redirect_hops, plan.stale_days, plan.fold_rules
 
 
 def read_generation(layout: Layout, number: int) -> Generation:

@@ -152,7 +152,6 @@ def visits_to_fold(sources: Sources, reopened: ir.Table, expiry: Expiry) -> ir.T
     goes_on = ibis.union(fresh.select("url_id"), stale.select("url_id"), distinct=True)
     state = sources.pages.semi_join(goes_on, "url_id").mutate(
         refers_to_id=ibis.null("int64"),
-        canonical_url=ibis.null("string"),
         complete=ibis.literal(True),
         whole=ibis.literal(True),
         titled=ibis.literal(True),
@@ -176,7 +175,6 @@ _FOLDED = (
     "partial_visit_id",
     "failures",
     "refers_to_id",
-    "canonical_url",
     "unavailable_after",
     "expired_at",
     "complete",
@@ -217,13 +215,12 @@ def revisits(visits: ir.Table) -> ir.Table:
     )
 
 
-def resolve_revisits(visits: ir.Table, every: ir.Table, urls: ir.Table) -> ir.Table:
-    """Give each revisit the outcome, title and content of the visit it refers to.
+def resolve_named(visits: ir.Table, every: ir.Table) -> ir.Table:
+    """Give revisits that name what they refer to the outcome, title and content of that visit.
 
     One that names a payload digest or another URL refers to the latest earlier visit of that URL
-    that answered with such content (a digest that is not known agrees with any). One that names
-    neither (a 304) says that nothing changed since the page last had content. A revisit that refers
-    to nothing we have keeps the outcome ``unchanged``.
+    that answered with such content (a digest that is not known agrees with any). A revisit that
+    refers to nothing we have keeps the outcome ``unchanged``.
 
     A complete visit counts above incomplete ones. But where an incomplete one is later, nobody
     knows which of the two is meant, so that the revisit is not whole either.
@@ -232,14 +229,38 @@ def resolve_revisits(visits: ir.Table, every: ir.Table, urls: ir.Table) -> ir.Ta
     carry over say too little of it.
     """
     again = revisits(visits)
-    borrowing = again.filter(again.refers_to_id != again.url_id)
+    borrowers = again.filter(again.refers_to_id != again.url_id)
     names = again.payload_digest.notnull() | (again.refers_to_id != again.url_id)
     lenders = that_count(
-        distinct_visits(every.semi_join(borrowing, every.url_id == borrowing.refers_to_id))
+        distinct_visits(every.semi_join(borrowers, every.url_id == borrowers.refers_to_id))
     )
     contents = ibis.union(_contents(visits), _contents(_observed(lenders), lends=True))
-    resolved = _resolve(visits, again.filter(names), contents, urls)
-    return _resolve(resolved, again.filter(~names), _contents(resolved), urls)
+    return _resolve(visits, again.filter(names), contents)
+
+
+def borrowing(visits: ir.Table) -> ir.Table:
+    """Those of *visits* (see `resolve_named`) that have the content of another URL."""
+    return visits.filter(_.refers_to_id != _.url_id, _.outcome != "unchanged")
+
+
+def on_own_pages(visits: ir.Table, outcomes: ir.Table) -> ir.Table:
+    """*visits* with what borrowed content means for their own pages (``own_outcome``).
+
+    Its links have then the id of the revisit.
+    """
+    known = visits.left_join(outcomes, "visit_id")
+    borrows = known["own_outcome"].notnull()
+    return known.mutate(
+        outcome=known["own_outcome"].coalesce(known["outcome"]),
+        content_visit_id=borrows.ifelse(known["visit_id"], known["content_visit_id"]),
+    ).select(*visits.columns)
+
+
+def resolve_unnamed(visits: ir.Table) -> ir.Table:
+    """Give revisits that name nothing (a 304) what their page had when it last had content."""
+    again = revisits(visits)
+    named = again.payload_digest.notnull() | (again.refers_to_id != again.url_id)
+    return _resolve(visits, again.filter(~named), _contents(visits))
 
 
 _CANDIDATE = (
@@ -249,7 +270,6 @@ _CANDIDATE = (
     "outcome",
     "title",
     "payload_digest",
-    "canonical_url",
     "content_visit_id",
     "proof_visit_id",
     "unavailable_after",
@@ -264,7 +284,7 @@ def _contents(visits: ir.Table, *, lends: bool = False) -> ir.Table:
     return contents.mutate(lends=ibis.literal(lends))
 
 
-def _resolve(visits: ir.Table, revisits: ir.Table, contents: ir.Table, urls: ir.Table) -> ir.Table:
+def _resolve(visits: ir.Table, revisits: ir.Table, contents: ir.Table) -> ir.Table:
     content = contents.rename({f"known_{name}": name for name in contents.columns})
     same_time = revisits.visited_at == content.known_visited_at
     earlier = revisits.inner_join(
@@ -283,10 +303,8 @@ def _resolve(visits: ir.Table, revisits: ir.Table, contents: ir.Table, urls: ir.
         nth=ibis.row_number().over(ibis.window(group_by="visit_id", order_by=best)),
         is_latest=ibis.row_number().over(ibis.window(group_by="visit_id", order_by=latest)) == 0,
     ).filter(_.nth == 0)
-    found = _outcome_on_own_page(
-        found.select("visit_id", "url_id", "refers_to_id", "is_latest", *content.columns), urls
-    )
-    resolved = visits.left_join(found.drop("url_id", "refers_to_id"), "visit_id")
+    found = found.select("visit_id", "is_latest", *content.columns)
+    resolved = visits.left_join(found, "visit_id")
     is_found = resolved["known_visit_id"].notnull()
     changed = {
         name: is_found.ifelse(resolved[f"known_{name}"], resolved[name])
@@ -299,27 +317,6 @@ def _resolve(visits: ir.Table, revisits: ir.Table, contents: ir.Table, urls: ir.
     changed["titled"] = is_found.ifelse(known, resolved["titled"])
     changed["whole"] = is_found.ifelse(known & resolved["complete"], resolved["whole"])
     return resolved.mutate(**changed).select(*visits.columns)
-
-
-def _outcome_on_own_page(found: ir.Table, urls: ir.Table) -> ir.Table:
-    """Content borrowed from another URL may name that URL as its canonical."""
-    named = found.left_join(urls.select("url_id", "url"), "url_id")
-    borrowed = (named["refers_to_id"] != named["url_id"]) & named["known_outcome"].isin(
-        ["ok", "not_canonical"]
-    )
-    canonical = named["known_canonical_url"]
-    own = (canonical.isnull() | (_page(canonical) == _page(named["url"]))).ifelse(
-        "ok", "not_canonical"
-    )
-    return named.mutate(known_outcome=borrowed.ifelse(own, named["known_outcome"])).select(
-        *found.columns
-    )
-
-
-def _page(url: ir.Value) -> ir.Value:
-    """A URL without what does not make another page: scheme, ``www.`` and trailing slash."""
-    address = url.re_replace(r"^https?://(www\.)?", "")
-    return address.re_replace(r"^([^?]*?)/?(\?.*)?$", r"\1\2")
 
 
 def state_visits(visits: ir.Table, failed_visits: int) -> ir.Table:

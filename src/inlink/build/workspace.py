@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 StepProgress = Callable[[str, float | None], None]
 """Called with the name of the step under way and its share done (0 to 1, None where unknown)."""
 
+_MAPPED_ROWS = 1 << 14
+"""Rows that are in Python at a time."""
+
 _DICTIONARY_SIZE = 5000
 """Values of a column that are worth a dictionary: ids never are, and trying costs much time."""
 
@@ -88,6 +91,26 @@ class Workspace:
     def step(self, name: str, expression: ir.Table) -> ir.Table:
         """Make an intermediate table."""
         return self._make(self.steps / f"{name}.parquet", expression, "lz4_raw")
+
+    def mapped(
+        self,
+        name: str,
+        expression: ir.Table,
+        function: Callable[[dict[str, Any]], dict[str, Any] | None],
+        schema: pa.Schema,
+    ) -> ir.Table:
+        """Make an intermediate table of what *function* makes of each row; None leaves it out."""
+        path = self.steps / f"{name}.parquet"
+        if not path.exists():
+            self._progress(name, None)
+            temporary = path.with_suffix(".part")
+            rows = self._connection.to_pyarrow_batches(expression, chunk_size=_MAPPED_ROWS)
+            with pq.ParquetWriter(temporary, schema, compression="lz4") as writer:
+                for batch in rows:
+                    made = [row for row in map(function, batch.to_pylist()) if row is not None]
+                    writer.write_table(pa.Table.from_pylist(made, schema))
+            temporary.replace(path)
+        return self._connection.read_parquet(str(path))
 
     def columns(self, name: str, types: dict[str, type[np.generic]]) -> dict[str, NDArray[Any]]:
         """Columns of step *name* in its row order, read without a second copy in memory."""

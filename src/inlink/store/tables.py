@@ -26,6 +26,8 @@ URLS = pa.schema(
     )
 )
 
+BORROWED_URLS = pa.schema([pa.field("page_id", pa.int64(), nullable=False), *URLS])
+
 VISITS = pa.schema(
     [
         *_required(

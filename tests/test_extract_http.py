@@ -81,7 +81,7 @@ def test_chunks() -> None:
         (b"HTTP/1.1 200 OK\r\n\r\n\r\nbody", Response(200, (), b"\r\nbody")),
         (b"ICY 200 OK\r\n\r\n", Response(200, (), b"")),
         (b"HTTP/1.1 301 X", Response(301, (), b"", header_ended=False)),
-        # As Chromium has it: HttpUtil::LocateStartOfStatusLine, HttpResponseHeaders::ParseStatusLine.
+        # As Chromium: HttpUtil::LocateStartOfStatusLine, HttpResponseHeaders::ParseStatusLine.
         (b"HTTP 200 Document follows\r\nA: b\r\n\r\nx", Response(200, (("a", "b"),), b"x")),
         (b"http/1.0 200\n\nx", Response(200, (), b"x")),
         (b"HTTP/1.0    404   Not Found\n\nx", Response(404, (), b"x")),

@@ -216,12 +216,12 @@ def _wrong_lengths(count: int, length: int) -> list[bytes]:
     return [re.sub(rb"Content-Length: \d+\r\n", wrong, record, count=1) for record in right]
 
 
-@pytest.mark.parametrize("length", [3, MAX_BLOCK_BYTES - 1, MAX_BLOCK_BYTES + 1, 1 << 31, 10**15])
+@pytest.mark.parametrize("length", [3, MAX_BLOCK_BYTES - 1, MAX_BLOCK_BYTES + 1, 10**15])
 @pytest.mark.parametrize("compression", ["none", "one member", "each"])
 def test_however_many_lengths_are_wrong_no_record_is_lost(
     tmp_path: Path, length: int, compression: str
 ) -> None:
-    count = 3000
+    count = 1500
     records = _wrong_lengths(count, length)
     records.append(raw_record("response", f"http://a.example/{count}", b"HTTP/1.1 200 OK\r\n\r\nx"))
     content = b"".join(
@@ -249,11 +249,11 @@ def test_what_wrong_lengths_make_a_reader_read_is_linear(
         return data
 
     monkeypatch.setattr(HashingFile, "read", counting)
-    for length in (3, 10**6, 10**15):
-        content = b"".join(_wrong_lengths(20_000, length))
+    for length in (3, 10**5, 10**6, 10**15):
+        content = b"".join(_wrong_lengths(6000, length))
         read = 0
         found, _ = records_of(tmp_path / "wrong", content)
-        assert len(found) > 19_000
+        assert len(found) > 5000
         assert read < (MAX_REWINDS + 4) * len(content)
 
 

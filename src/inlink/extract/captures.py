@@ -156,8 +156,11 @@ def _is_bare(record: Record, own_type: str) -> bool:
     """Whether the block is what a server answered without any header."""
     if record.type == "resource":
         return True
+    if not record.block or record.block.isspace():
+        return False
+    is_arc = "warc-type" not in record.headers
     is_message = own_type.lower().startswith(("application/http", "message/http"))
-    return bool(own_type) and not is_message and not record.block.isspace() and bool(record.block)
+    return is_arc or bool(own_type and not is_message)
 
 
 def _revisit(record: Record, problems: Problems) -> Capture | None:

@@ -6,9 +6,11 @@ get the names that WARC has for them.
 
 A record with a wrong length is found out because no record follows it. If another one begins within
 what the length claims, reading goes on there, else at the next line that begins a record. A record
-that a page merely quotes is never taken for one while lengths are right. What a length of up to
-`MAX_BLOCK_BYTES` claims is looked at in memory, so that time is linear in the size of the file,
-however many are wrong; for some longer ones the file is read again.
+that a page merely quotes is never taken for one while lengths are right; in a file in which most
+are wrong, one may end where a record does by chance, so the records in it are believed instead.
+
+What a length of up to `MAX_BLOCK_BYTES` claims is looked at in memory, so that time is linear in
+the size of the file, however many are wrong; for some longer ones the file is read again.
 """
 
 import re
@@ -59,6 +61,19 @@ class _Head(NamedTuple):
     length: int
 
 
+class _Lengths:
+    """How many lengths of a file were right, and how many wrong."""
+
+    def __init__(self) -> None:
+        self.right = 0
+        self.wrong = 0
+        self.rewinds = 0
+
+    def are_believed(self) -> bool:
+        """Whether a length is believed that a record bears out, whatever is in the block."""
+        return self.wrong <= self.right
+
+
 class _RewindError(Exception):
     """Reading has to go on within a block: *skip* decompressed bytes behind *offset*."""
 
@@ -71,17 +86,18 @@ def framed_records(
     file: BinaryFile, compression: str, start: int, problems: Problems
 ) -> Iterator[Record]:
     """The records of *file* from *start* on, whatever lies between them; damage is counted."""
-    skip = rewinds = 0
+    skip = 0
+    lengths = _Lengths()
     while True:
         try:
             for pieces in stretches(file, compression, start, problems):
                 window = Window(pieces, plain=compression == "none")
                 window.skip(skip)
                 skip = 0
-                yield from _records(window, problems, may_rewind=rewinds < MAX_REWINDS)
+                yield from _records(window, problems, lengths)
         except _RewindError as error:
             start, skip = error.offset, error.skip
-            rewinds += 1
+            lengths.rewinds += 1
         except NotSeekableError:
             problems["not_seekable"] += 1
             return
@@ -89,7 +105,7 @@ def framed_records(
             return
 
 
-def _records(window: Window, problems: Problems, *, may_rewind: bool) -> Iterator[Record]:
+def _records(window: Window, problems: Problems, lengths: _Lengths) -> Iterator[Record]:
     lost = False  # in bytes that are no record, and are counted already
     while True:
         offset = window.offset()
@@ -111,7 +127,10 @@ def _records(window: Window, problems: Problems, *, may_rewind: bool) -> Iterato
             continue
         lost = head is None
         if head is not None:
-            block = _block(window, head.length, problems, may_rewind)
+            wrong = problems["record_length"]
+            block = _block(window, head.length, problems, lengths)
+            lengths.wrong += problems["record_length"] - wrong
+            lengths.right += block.whole
             yield Record(head.type, head.headers, block.data, offset, not block.whole)
             lost = not block.whole
             if block.rewind:
@@ -211,27 +230,37 @@ class _Block(NamedTuple):
     """Where to read on, if that has been passed."""
 
 
-def _block(window: Window, length: int, problems: Problems, may_rewind: bool) -> _Block:
+def _block(window: Window, length: int, problems: Problems, lengths: _Lengths) -> _Block:
     if length > MAX_BLOCK_BYTES:
-        return _long_block(window, length, problems, may_rewind)
+        return _long_block(window, length, problems, lengths)
     got = window.ahead(length)
-    if got == length and (
-        _record_follows(window, length)
-        or (_ends(window, length) and _next_head(window, length) is None)
-    ):
+    if got == length and _is_right(window, length, lengths):
         return _Block(window.take(length), True)
     return _block_of_wrong_length(window, length, got, problems)
 
 
-def _long_block(window: Window, length: int, problems: Problems, may_rewind: bool) -> _Block:
+def _is_right(window: Window, length: int, lengths: _Lengths) -> bool:
+    """Whether a record ends behind *length* bytes, which are in memory."""
+    follows = _record_follows(window, length)
+    if follows and lengths.are_believed():
+        return True
+    is_end = follows or window.peek(len(_RECORD_END), length) == _RECORD_END
+    return is_end and _next_head(window, length - 1) is None
+
+
+def _long_block(window: Window, length: int, problems: Problems, lengths: _Lengths) -> _Block:
     """A block of which no more than `MAX_BLOCK_BYTES` are kept."""
     next_head = _next_head(window, MAX_BLOCK_BYTES)
+    may_rewind = lengths.are_believed() and lengths.rewinds < MAX_REWINDS
     if next_head is not None and not may_rewind:
         return _block_of_wrong_length(window, length, MAX_BLOCK_BYTES, problems)
     rewind = None if next_head is None else window.locate(window.position + next_head)
     data = window.take(MAX_BLOCK_BYTES)
     got = len(data) + window.skip(length - len(data))
-    if got == length and (_record_follows(window, 0) or (_ends(window, 0) and rewind is None)):
+    is_end = _record_follows(window, 0) or (
+        rewind is None and window.peek(len(_RECORD_END)) == _RECORD_END
+    )
+    if got == length and is_end:
         return _Block(data, False)
     problems["record_truncated" if got < length and next_head is None else "record_length"] += 1
     return _Block(data[:next_head], False, rewind)
@@ -277,8 +306,3 @@ def _record_follows(window: Window, length: int) -> bool:
         return True
     line = window.peek(MAX_HEADER_BYTES, length).lstrip(b"\r\n").partition(b"\n")[0]
     return _ARC_LINE.match(line) is not None
-
-
-def _ends(window: Window, length: int) -> bool:
-    """Whether behind *length* bytes there is what ends a record, whatever follows."""
-    return window.peek(len(_RECORD_END), length) == _RECORD_END

@@ -361,33 +361,43 @@ def _exchange(items: list[Item], directory: Path, uri: str = PAGE) -> list[str]:
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "POST", "PUT", "CONNECT", "PATCH", "head"])
 def test_answers_to_other_methods_are_no_visits(tmp_path: Path, method: str) -> None:
-    request, answer = ("request", method, "q", ()), ("response", "a", "a", ())
-    for number, items in enumerate((
-        [request, answer], [answer, request],
-        [("request", method, "q", ("a",)), answer], [answer, ("request", method, "q", ("a",))],
-        [request, ("response", "a", "a", ("q",))], [("response", "a", "a", ("q",)), request],
+    request: Item = ("request", method, "q", ())
+    answer: Item = ("response", "a", "a", ())
+    orders: tuple[list[Item], ...] = (
+        [request, answer],
+        [answer, request],
+        [("request", method, "q", ("a",)), answer],
+        [answer, ("request", method, "q", ("a",))],
+        [request, ("response", "a", "a", ("q",))],
+        [("response", "a", "a", ("q",)), request],
         [answer, ("request", method, "q", ("z", "a"))],
         [("request", method, "q", ("z",)), answer],
         [("revisit", "a", "a", ()), request],
-    )):  # fmt: skip
+    )
+    for number, items in enumerate(orders):
         assert _exchange(items, tmp_path / str(number)) == []
-    get = ("request", "GET", "q", ())
+    get: Item = ("request", "GET", "q", ())
     assert _exchange([get, answer], tmp_path / "get") == ["a"]
     assert _exchange([get, answer], tmp_path / "other", "http://x.example/") == ["a"]
 
 
 def test_each_answer_has_its_own_request(tmp_path: Path) -> None:
-    head, get = ("request", "HEAD", "h", ()), ("request", "GET", "g", ())
-    one, two = ("response", "of head", "1", ()), ("response", "of get", "2", ())
-    for number, items in enumerate((
-        [head, one, get, two], [one, head, two, get], [get, two, head, one], [two, get, one, head],
-    )):  # fmt: skip
+    head: Item = ("request", "HEAD", "h", ())
+    get: Item = ("request", "GET", "g", ())
+    one: Item = ("response", "of head", "1", ())
+    two: Item = ("response", "of get", "2", ())
+    orders = ([head, one, get, two], [one, head, two, get], [get, two, head, one])
+    for number, items in enumerate(orders):
         assert _exchange(items, tmp_path / str(number)) == ["of get"]
-    bound_head, bound_get = ("request", "HEAD", "h", ("1",)), ("request", "GET", "g", ("2",))
-    for number, items in enumerate((
-        [bound_head, two, one, bound_get], [two, bound_head, bound_get, one],
-        [two, one, bound_head, bound_get], [bound_head, two, one],
-    )):  # fmt: skip
+    bound_head: Item = ("request", "HEAD", "h", ("1",))
+    bound_get: Item = ("request", "GET", "g", ("2",))
+    bound = (
+        [bound_head, two, one, bound_get],
+        [two, bound_head, bound_get, one],
+        [two, one, bound_head, bound_get],
+        [bound_head, two, one],
+    )
+    for number, items in enumerate(bound):
         assert _exchange(items, tmp_path / f"bound{number}") == ["of get"]
 
 

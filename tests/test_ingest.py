@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -301,6 +302,69 @@ def test_nothing_in_a_record_raises(
     path.write_bytes(record * 2)
     (source,) = find(str(path))
     extract(source, Layout(tmp_path / "data"), Settings())
+
+
+@pytest.mark.parametrize("error", [RecursionError, MemoryError, ValueError, KeyError, RuntimeError])
+@pytest.mark.parametrize(
+    ("broken", "kind"), [("told_by", "record_failed"), ("Observer.observe", "page_failed")]
+)
+def test_whatever_goes_wrong_with_a_record_costs_that_record(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[Exception],
+    broken: str,
+    kind: str,
+) -> None:
+    owner, _, name = broken.rpartition(".")
+    place = getattr(extraction, owner) if owner else extraction
+    original = getattr(place, name)
+
+    def failing(*arguments: Any) -> Any:
+        if "/1" in str(arguments):
+            raise error("in one record")
+        return original(*arguments)
+
+    monkeypatch.setattr(place, name, failing)
+    file = CrawlFile()
+    for page in range(3):
+        file.response(f"http://a.example/{page}", "<a href=http://b.example/>x</a>")
+    seen = Observed(file.write(tmp_path / "a.warc.gz"), tmp_path / "data")
+    urls = [seen.urls[visit["url_id"]] for visit in seen.visits]
+    assert urls == ["http://a.example/0", "http://a.example/2"]
+    assert seen.batch.problems == {kind: 1}
+
+
+CASES = {
+    "d1-truncated.warc": ([("ok", True), ("ok", False)], {}),
+    "d3-damaged-gzip.warc": ([("ok", True), ("ok", False)], {"content_encoding": 1}),
+    "d4-unknown-coding-dcz.warc": ([("ok", True), ("other", False)], {"unknown_coding": 1}),
+    "d6-segmented.warc": ([("ok", True), ("ok", True)], {}),
+    "d8-head.warc": ([("ok", True)], {}),
+    "g1-status-line-ncsa.warc": ([("ok", True)], {}),
+    "g4-arc-headerless.arc": ([("ok", True)], {}),
+    "g5-wat-entities-2018.wat": ([("ok", True)], {}),
+    "damage/wat-nested-1100.warc": ([("ok", True)] * 2, {"wat_invalid": 1}),
+    "damage/wrong-lengths-5000.warc.gz": (
+        [("ok", False)] * 5000 + [("ok", True)],
+        {"record_length": 5000},
+    ),
+    "damage/future-1.warc": ([], {"visit_in_future": 1}),
+}
+"""What ../shared/cases/README.md says of each: outcomes, what is complete, problems."""
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_cases(shared: Path, tmp_path: Path, name: str) -> None:
+    seen = Observed(shared.parent / "cases" / name, tmp_path)
+    visits, problems = CASES[name]
+    assert [(visit["outcome"], visit["complete"]) for visit in seen.visits] == visits
+    assert seen.batch.problems == problems
+    if name.startswith("g5"):
+        assert seen.links_of(seen.visit) == [("a", "http://t.example/?a=1&b=2", "A & B")]
+        assert seen.visit["title"] == "T & U"
+    elif name.startswith(("d", "g")) and "/" not in name:
+        links = {link for visit in seen.visits for link in seen.links_of(visit)}
+        assert links == {("a", "http://t.example/x", "t")}
 
 
 def test_the_message_names_the_file(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ _MAGIC = {b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4"}
 
 def compression_of(file: BinaryFile) -> str:
     """gzip, zstd, lz4 or none, by the first bytes; *file* is then at its beginning."""
+    file.seek(0)
     start = file.read(4)
     file.seek(0)
     if start.startswith(_GZIP):

@@ -124,14 +124,15 @@ def opened(url: str) -> "BinaryFile":
 
 
 def _member(archive: ZipFileSystem, path: str) -> "BinaryFile":
-    """A file in an archive; one that is stored as it is can be read at any place."""
+    """A file in an archive; one that is stored as it is can be read at any place at once."""
     info = archive.zip.getinfo(path)
     archive.fo.seek(info.header_offset)
     header = archive.fo.read(30)  # APPNOTE.TXT, 4.3.7
     if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or header[:2] != b"PK":
-        return archive.open(path, "rb")  # type: ignore[no-any-return]
+        return _Member(archive, archive.open(path, "rb"), 0, info.file_size)
     name, extra = (int.from_bytes(header[at : at + 2], "little") for at in (26, 28))
-    return _Stored(archive, info.header_offset + 30 + name + extra, info.file_size)
+    start = info.header_offset + 30 + name + extra
+    return _Member(archive, archive.fo, start, info.file_size)
 
 
 def is_there(url: str, size: int) -> bool:
@@ -164,12 +165,12 @@ class BinaryFile(Protocol):
         """Close the file."""
 
 
-class _Stored:
-    """The bytes of an *archive* from *start* on, as a file of *size* bytes."""
+class _Member:
+    """The *size* bytes from *start* on of a *file*, as a file; it needs *archive* to be kept."""
 
-    def __init__(self, archive: ZipFileSystem, start: int, size: int) -> None:
-        self._archive = archive  # which closes its file when nobody has it any more
-        self._file: BinaryFile = archive.fo
+    def __init__(self, archive: ZipFileSystem, file: BinaryFile, start: int, size: int) -> None:
+        self._archive = archive
+        self._file = file
         self._start = start
         self._size = size
         self._position = 0

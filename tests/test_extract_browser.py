@@ -148,6 +148,10 @@ REFRESHES = {
     "first valid of two": Page("<meta http-equiv=refresh content=x>"
                                "<meta http-equiv=REFRESH content='0;url=/u'>"),
     "in the body": Page("<p>x</p><div><meta http-equiv=refresh content='0;url=/t'></div>"),
+    "for those without scripts": Page(
+        "<head><noscript><meta http-equiv=refresh content='0;url=/t'></noscript></head><body>"
+        "<noscript><p><meta http-equiv=refresh content='0;url=/u'></noscript>"
+    ),
     "in a template": Page("<template><meta http-equiv=refresh content='0;url=/t'></template>"),
     "relative to the base": Page("<base href=/b/><meta http-equiv=refresh content='0;url=t'>"),
     "field": refresh_field("0;url=/t"),

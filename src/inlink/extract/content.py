@@ -13,7 +13,7 @@ from selectolax.lexbor import LexborNode
 
 from inlink.extract.encoding import page_text
 from inlink.extract.html import Page, parsed_page, parsed_xml
-from inlink.extract.media_types import HTML_TYPES, XHTML, MediaType
+from inlink.extract.media_types import HTML, HTML_TYPES, XHTML, MediaType
 from inlink.extract.problems import Problems
 
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)
@@ -41,7 +41,7 @@ def read_content(body: bytes, media_type: MediaType | None, problems: Problems) 
     content = _xml(body, media_type, problems) if media_type.essence == XHTML else None
     if content is not None:
         return content
-    text = page_text(body, str(media_type), problems)
+    text = page_text(body, str(media_type._replace(essence=HTML)), problems)
     page, nodes = parsed_page(text.utf8, problems)
     return Content(page, nodes, text.encoding)
 

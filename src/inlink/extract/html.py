@@ -80,7 +80,10 @@ class Page(msgspec.Struct, frozen=True):
     canonical: str | None = None
     base: str | None = None
     refreshes: list[str] = []
-    """Contents of all ``<meta http-equiv=refresh>``; see ``refresh``."""
+    """Contents of all ``<meta http-equiv=refresh>`` outside ``noscript``; see ``refresh``.
+
+    What is in ``noscript`` sends nobody away but those who run no scripts, to a poorer page.
+    """
     links: list[Link] = []
     truncated: bool = False
 
@@ -197,7 +200,8 @@ class _Reader:
                 content = attributes.get("content")
                 if "name" in attributes:
                     metas.append((attributes["name"] or "", content or ""))
-                if content and (attributes.get("http-equiv") or "").lower() == "refresh":
+                is_refresh = (attributes.get("http-equiv") or "").lower() == "refresh"
+                if content and is_refresh and not _is_in_noscript(node):
                     refreshes.append(content)
             elif tag == "link":
                 if canonical is None and "canonical" in _tokens(attributes.get("rel")):
@@ -295,6 +299,13 @@ class _Reader:
 
 def _tokens(text: str | None) -> list[str]:
     return text.lower().split() if text else []
+
+
+def _is_in_noscript(node: LexborNode) -> bool:
+    parent = node.parent
+    while parent is not None and parent.tag != "noscript":
+        parent = parent.parent
+    return parent is not None
 
 
 def _is_in(node: LexborNode, tag: str) -> bool:

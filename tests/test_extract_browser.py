@@ -59,6 +59,9 @@ LINKS = {
     "xlink": Page("<svg><a xlink:href=x><text>t</text></a></svg>"),
     "href before xlink": Page("<svg><a xlink:href=x href=y><text>t</text></a></svg>"),
     "no xlink in HTML": Page("<a xlink:href=x>t</a><a href=y>u</a>"),
+    "no links of MathML": Page(
+        "<math><a href=x>t</a><mtext><a href=y>u</a></mtext><a xlink:href=z></a></math><a href=w>"
+    ),
     "base of SVG": Page("<svg><base href=/no/></svg><base href=/yes/><a href=x>t</a>"),
     "base of MathML": Page("<math><base href=/no/></math><a href=x>t</a>"),
     "base within foreignObject": Page(

@@ -202,10 +202,12 @@ def _nested(count: int) -> dict[str, str]:
         "attributes": "<a " + " ".join(f"a{i}=b" for i in range(count)) + " href=x>",
         "images": "<a href=x><object>" * 900 + "<img>" * count,
         "text": "<a href=x><object>" * 4000 + "word " * count,
-        "breaks": "<a href=x><object>" * 450 + "<a href=y>x<b>y</b><br></a>" * (count // 8),
+        "breaks": "<a href=x><object>" * 450 + "<a href=y>x<b>y</b><br></a>" * (count // 20),
         "shadow roots": "<div><template shadowrootmode=open>" * 400 + "<b><a href=x>" * count,
         "flat shadow roots": "<div><template shadowrootmode=open><a href=x></template></div>"
-        * count,
+        * (count // 8),
+        "links of SVG": "<svg>" + "<g>" * 450 + "<a xlink:href=x></a>" * (count // 4),
+        "links of MathML": "<math>" + "<mrow>" * 450 + "<a href=x></a>" * (count // 4),
         "scripts": "<a href=x>" + "<script></script>" * count,
     }
 

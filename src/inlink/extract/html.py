@@ -32,7 +32,7 @@ MAX_TEXT_WORK = 64 << 20
 _LINKS = "a[href], area[href], a img, a script, a style"
 _WANTED = (
     f"{_LINKS}, title, base[href], meta[name], meta[http-equiv=refresh i],"
-    f" link[rel*=canonical i][href], {SHADOW_ROOT}"
+    f" link[rel*=canonical i][href], math, {SHADOW_ROOT}"
 )
 """All in one walk over the page: each walk costs a tenth of the time that parsing takes."""
 
@@ -54,9 +54,15 @@ def _tag_id(tag: str) -> int:
     return LexborHTMLParser(f"<{tag}>").css(tag)[0].tag_id
 
 
-_A, _AREA, _IMG, _SCRIPT, _STYLE, _TEMPLATE = map(
-    _tag_id, ("a", "area", "img", "script", "style", "template")
+_A, _AREA, _IMG, _MATH, _SCRIPT, _STYLE, _TEMPLATE = map(
+    _tag_id, ("a", "area", "img", "math", "script", "style", "template")
 )
+
+_HTML_IN_FOREIGN = ("foreignobject", "desc", "title", "annotation-xml", "mi", "mo", "mn", "ms")
+_BEGINS = {"svg": "svg", "math": "math"} | dict.fromkeys((*_HTML_IN_FOREIGN, "mtext"), "html")
+"""Elements whose content is of another namespace than they are, and which."""
+
+_NO_HREF = "\0"
 
 
 class Link(msgspec.Struct, frozen=True, gc=False):
@@ -165,11 +171,15 @@ class _Reader:
         """Those of the page's links."""
         self._metadata: list[tuple[str, LexborNode]] = []
         self._spaced: set[int] = set()
+        self._namespaces: dict[int, str] = {}
+        self._has_math = False
         shadow_roots: list[LexborNode] = []
         for node in tree.css(_WANTED):
             tag = node.tag_id
             if tag == _TEMPLATE:
                 shadow_roots.append(node)
+            elif tag == _MATH:
+                self._has_math = True
             elif not self._take(node, tag):
                 self._metadata.append((node.tag or "", node))
         if shadow_roots:  # they have links, but nothing that is of the whole page
@@ -207,7 +217,7 @@ class _Reader:
                 if canonical is None and "canonical" in _tokens(attributes.get("rel")):
                     canonical = attributes.get("href") if _is_in(node, "head") else None
             elif tag == "base":
-                if base is None and _namespace(node) == "html":
+                if base is None and self._namespace(node) == "html":
                     base = attributes.get("href") or ""
             elif title is None and not _is_in(node, "svg"):
                 title = self._folded(node.text(), MAX_TITLE)
@@ -225,11 +235,10 @@ class _Reader:
         links: list[Link] = []
         for node in self._links:
             attributes = node.attributes
-            if "href" in attributes:
-                href = attributes["href"] or ""
-            elif _namespace(node) == "svg":
-                href = attributes["xlink:href"] or ""
-            else:
+            href = attributes.get("href", _NO_HREF)
+            if href is _NO_HREF and self._namespace(node) == "svg":
+                href = attributes.get("xlink:href", _NO_HREF)
+            if href is _NO_HREF or (self._has_math and self._namespace(node) == "math"):
                 continue
             rel = attributes.get("rel") or ""
             if rel:
@@ -242,7 +251,7 @@ class _Reader:
                 image = images.get(node.mem_id) if images else None
                 if image is not None:
                     is_image, (source, alt) = True, self._source_and_alt(image)
-            links.append(Link(element, href, anchor, rel, is_image, source, alt))
+            links.append(Link(element, href or "", anchor, rel, is_image, source, alt))
             self.nodes.append(node)
         return links
 
@@ -250,24 +259,23 @@ class _Reader:
         if self._text_work >= MAX_TEXT_WORK:
             self._text_cut = True
             return ""
-        text = node.text(separator=_TEXT_END)
+        has_spaces = self._spaced and node.mem_id in self._spaced
+        text = node.text(separator="" if has_spaces else _TEXT_END)
         self._text_work += len(text)
         if _TEXT_END in text:
             together = text.replace(_TEXT_END, "")
-            if together.split() != text.replace(_TEXT_END, " ").split():
-                together = self._spaced_text(node)
-            text = together
+            is_clear = together.split() == text.replace(_TEXT_END, " ").split()
+            text = together if is_clear else self._spaced_text(node)
         return self._folded(text, MAX_ANCHOR)
 
     def _spaced_text(self, link: LexborNode) -> str:
         """The text of *link* with spaces where lines and cells end; they stay in the page."""
-        if link.mem_id not in self._spaced:
-            for node in link.css(f"a, {_BREAKS}"):
-                if node.tag_id == _A:
-                    self._spaced.add(node.mem_id)  # each part of a page is looked at once
-                else:
-                    node.insert_before(" ")
-                    node.insert_after(" ")
+        for node in link.css(f"a, {_BREAKS}"):
+            if node.tag_id == _A:
+                self._spaced.add(node.mem_id)  # each part of a page is looked at once
+            else:
+                node.insert_before(" ")
+                node.insert_after(" ")
         return link.text()
 
     def _source_and_alt(self, image: LexborNode) -> tuple[str | None, str | None]:
@@ -288,6 +296,23 @@ class _Reader:
                     found[node.mem_id] = image
                 node = node.parent
         return found
+
+    def _namespace(self, node: LexborNode) -> str:
+        """``html``, ``svg`` or ``math``, by the innermost element that is the beginning of one.
+
+        https://html.spec.whatwg.org/#html-integration-point
+        """
+        passed: list[int] = []
+        namespace, parent = "html", node.parent
+        while parent is not None:
+            known = self._namespaces.get(parent.mem_id) or _BEGINS.get((parent.tag or "").lower())
+            passed.append(parent.mem_id)
+            if known is not None:
+                namespace = known
+                break
+            parent = parent.parent
+        self._namespaces.update(dict.fromkeys(passed, namespace))
+        return namespace
 
     def _folded(self, text: str, limit: int) -> str:
         folded = " ".join(text.split())
@@ -313,24 +338,3 @@ def _is_in(node: LexborNode, tag: str) -> bool:
     while parent is not None and parent.tag not in ("head", "body", "svg"):
         parent = parent.parent
     return parent is not None and parent.tag == tag
-
-
-_HTML_IN_FOREIGN = frozenset(
-    ("foreignobject", "desc", "title", "annotation-xml", "mi", "mo", "mn", "ms", "mtext")
-)
-
-
-def _namespace(node: LexborNode) -> str:
-    """``html``, ``svg`` or ``math``, by the innermost element that is the beginning of one.
-
-    https://html.spec.whatwg.org/#html-integration-point
-    """
-    parent = node.parent
-    while parent is not None:
-        tag = (parent.tag or "").lower()
-        if tag in ("svg", "math"):
-            return tag
-        if tag in _HTML_IN_FOREIGN:
-            return "html"
-        parent = parent.parent
-    return "html"

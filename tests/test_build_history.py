@@ -658,15 +658,17 @@ def test_a_canonical_borrowed_before_is_the_same_after_a_failure(tmp_path: Path)
 
 
 def test_a_part_of_a_page_makes_its_state_no_worse(tmp_path: Path) -> None:
-    cut = {"complete": False}
     visits = [
         linked("good", 0, title="Post"),
-        *(Visit(page("good"), 1, outcome, **cut) for outcome in ("noindex", "page_not_found")),
+        *(
+            Visit(page("good"), 1, outcome, complete=False)
+            for outcome in ("noindex", "page_not_found")
+        ),
         Visit(page("bad"), 0, "page_not_found"),
-        linked("bad", 1, **cut),
+        linked("bad", 1, complete=False),
         Visit(page("failing"), 0, "failed"),
-        Visit(page("failing"), 1, "failed", **cut),
-        linked("failing", 2, **cut),
+        Visit(page("failing"), 1, "failed", complete=False),
+        linked("failing", 2, complete=False),
     ]
     fold(tmp_path, visits)
     pages = pages_by_url(tmp_path)

@@ -199,15 +199,16 @@ def test_no_more_than_200_characters_are_told_and_none_is_read_twice() -> None:
     assert link.after == words[:200].strip()
 
 
+PAGE = "http://a.example/"
 TARGET = "http://t.example/x"
 
 
 def occurrences(page: str, *fields: tuple[str, str]) -> list[Occurrence]:
     """What a page says of a link to `TARGET`."""
     said = fields or (("content-type", "text/html"),)
-    capture = Capture(kind="response", uri="http://a.example/", time=0, offset=0, status=200,
+    capture = Capture(kind="response", uri=PAGE, time=0, offset=0, status=200,
                       fields=said, body=page.encode())  # fmt: skip
-    finding = find_link(capture, TARGET, Settings())
+    finding = find_link(capture, PAGE, TARGET, Settings())
     assert finding is not None
     assert finding.counts
     return finding.occurrences

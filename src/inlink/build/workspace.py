@@ -102,11 +102,12 @@ class Workspace:
         """Make an intermediate table of what *function* makes of each row; None leaves it out."""
         path = self.steps / f"{name}.parquet"
         if not path.exists():
+            rows = self.steps / f"{name}-rows.parquet"
+            self._make(rows, expression, "lz4_raw")
             self._progress(name, None)
             temporary = path.with_suffix(".part")
-            rows = self._connection.to_pyarrow_batches(expression, chunk_size=_MAPPED_ROWS)
             with pq.ParquetWriter(temporary, schema, compression="lz4") as writer:
-                for batch in rows:
+                for batch in pq.ParquetFile(rows).iter_batches(_MAPPED_ROWS):
                     made = [row for row in map(function, batch.to_pylist()) if row is not None]
                     writer.write_table(pa.Table.from_pylist(made, schema))
             temporary.replace(path)

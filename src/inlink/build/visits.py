@@ -378,6 +378,7 @@ def expiries(visits: ir.Table, expiry: Expiry) -> ir.Table:
         expired_at=_.visited_at,
         carried=ibis.literal(False),
         whole=ibis.literal(True),
+        settled=ibis.literal(True),
         expires=ibis.literal(True),
     )
 
@@ -386,7 +387,7 @@ _IN_ORDER = ("url_id", "visited_at", "turn", "visit_id")
 _OF_STEP = (
     *_IN_ORDER,
     *("domain_id", "outcome", "content_visit_id"),
-    *("unavailable_after", "expired_at", "carried", "whole", "expires"),
+    *("unavailable_after", "expired_at", "carried", "whole", "settled", "expires"),
 )
 
 
@@ -394,20 +395,22 @@ def number_steps(visits: ir.Table, expired: ir.Table) -> ir.Table:
     """The steps among *visits* (see `state_visits`) and *expired*, numbered from 0 by page.
 
     ``stage`` is the number of whole steps up to and including this one, less 1: what a page shows
-    at a stage is all that its steps show. ``stages`` is the page's last.
+    at a stage is all that its steps show. ``stages`` is the page's last. ``settled`` are whole
+    steps, but not the carried ones of pages that have links of incomplete visits as well.
     """
     visited = visits.filter(_.acts).mutate(
         content_visit_id=_.outcome.isin(ANSWERS).ifelse(_.content_visit_id, ibis.null("int64")),
         turn=ibis.literal(_VISITED),
         expires=ibis.literal(False),
+        settled=_.whole & _.partial_visit_id.isnull(),
     )
     acts = ibis.union(visited.select(*_OF_STEP), expired.select(*_OF_STEP))
     along = ibis.window(group_by="url_id", order_by=_IN_ORDER[1:])
     before = acts.mutate(
         **{f"{name}_before": acts[name].lag().over(along) for name in _SAME_STATE},
-        whole_before=_.whole.lag().over(along),
+        settled_before=_.settled.lag().over(along),
     )
-    same = (before.whole_before | ~before.whole).fill_null(False)
+    same = (before.settled_before | ~before.whole).fill_null(False)
     for name in _SAME_STATE:
         same &= before[name].identical_to(before[f"{name}_before"])
     changed = before.filter(~same).select(*_OF_STEP)

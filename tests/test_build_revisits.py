@@ -5,6 +5,8 @@ What is right is what the same bytes give where every visit is stored in full, i
 
 from pathlib import Path
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from inlink.extract.extraction import extract
@@ -12,7 +14,7 @@ from inlink.extract.source import find
 from inlink.store.layout import Layout
 from inlink.store.settings import Settings
 from tests.generations import build_tables, fold, stretches, table
-from tests.observations import Link, Visit
+from tests.observations import Link, Visit, write_batch
 
 
 @pytest.fixture(scope="session")
@@ -95,3 +97,97 @@ def test_a_digest_that_is_not_known_is_not_that_of_older_content(tmp_path: Path)
     assert page["content_visit_id"] == visits[1].visit_id
     assert page["payload_digest"] is None
     assert backlinks(tmp_path) == {(url, old, "link_removed"), (url, new, "")}
+
+
+@pytest.mark.parametrize("stored", ["full", "dedup"])
+def test_relative_urls_are_those_of_the_page_that_was_visited(
+    tmp_path: Path, cases: Path, stored: str
+) -> None:
+    """Three pages of the same bytes: in full, and the second and third as revisits of the first."""
+    read_and_fold(tmp_path, [cases / "revisit-relative" / f"brand-{stored}.warc.gz"])
+    assert set(outcomes(tmp_path).values()) == {"ok"}
+    assert len(outcomes(tmp_path)) == 3
+    assert backlinks(tmp_path) == set()
+
+
+LENDER, BORROWER = "https://lender.example/a/", "https://borrower.example/b/"
+REFERENCES = {
+    "c": "https://borrower.example/b/c",
+    "../d?utm_source=x&e=1": "https://borrower.example/d?e=1",
+    "//other.example/f": "https://other.example/f",
+}
+"""What stands in a page, and where it leads from BORROWER without parameters of campaigns."""
+
+
+def borrowing() -> list[Visit]:
+    links = tuple(
+        Link(f"https://lender.example/{n}", reference=r) for n, r in enumerate(REFERENCES)
+    )
+    image = Link(
+        "https://shop.example/",
+        image=True,
+        image_source="https://lender.example/a/i.png?utm_source=x",
+        image_reference="i.png?utm_source=x",
+    )
+    return [
+        Visit(LENDER, 0, links=(*links, image), digest="sha1:A"),
+        Visit(BORROWER, 1, "unchanged", digest="sha1:A", refers_to=LENDER),
+    ]
+
+
+def test_borrowed_references_are_resolved_as_in_extraction(tmp_path: Path) -> None:
+    """Less the parameters that a setting drops, which images keep."""
+    fold(tmp_path, borrowing(), settings=Settings(drop_parameters=("utm_*",)))
+    urls = {row["url_id"]: row["url"] for row in table(tmp_path, "urls")}
+    edges = {
+        urls[row["target_id"]]
+        for row in table(tmp_path, "graph")
+        if urls[row["source_id"]] == BORROWER
+    }
+    assert edges == {*REFERENCES.values(), "https://shop.example/"}
+    images = {
+        urls[row["source_id"]]: row["image_source"]
+        for row in table(tmp_path, "links")
+        if row["image"]
+    }
+    assert images[BORROWER] == "https://borrower.example/b/i.png?utm_source=x"
+
+
+def test_urls_of_content_that_turns_out_not_to_be_borrowed_are_forgotten(tmp_path: Path) -> None:
+    visits = borrowing()
+    fold(tmp_path, visits, [Visit(LENDER, 0.5, digest="sha1:A")])
+    known = {row["url"] for row in table(tmp_path, "urls")}
+    assert not known & set(REFERENCES.values())
+    assert table(tmp_path, "borrowed_urls") == []
+
+
+@pytest.mark.parametrize(
+    ("target", "outcome"), [(BORROWER, "ok"), ("https://elsewhere.example/", "redirect")]
+)
+def test_a_borrowed_refresh_to_the_page_itself_is_no_redirect(
+    tmp_path: Path, target: str, outcome: str
+) -> None:
+    visits = [
+        Visit(LENDER, 0, "redirect", redirect=target, refreshes=True, digest="sha1:A"),
+        Visit(BORROWER, 1, "unchanged", digest="sha1:A", refers_to=LENDER),
+    ]
+    fold(tmp_path, visits)
+    assert outcomes(tmp_path) == {LENDER: "redirect", BORROWER: outcome}
+
+
+def test_batches_of_older_rules_are_read_beside_new_ones(tmp_path: Path) -> None:
+    """They say ``truncated`` for what is not complete, and lack the other new columns."""
+    url, away = "https://page.example/", Link("https://away.example/", "text")
+    write_batch(tmp_path, "batch-0", [Visit(url, 0, links=(away,)), Visit(url, 1, complete=False)])
+    older = tmp_path / "batches" / "batch-0"
+    visits, links = (pq.read_table(older / f"{name}.parquet") for name in ("visits", "links"))
+    truncated = pc.invert(visits.column("complete"))
+    visits = visits.drop_columns(["complete", "unavailable_after", "base_reference"])
+    pq.write_table(visits.append_column("truncated", truncated), older / "visits.parquet")
+    links = links.drop_columns(["reference", "image_reference"])
+    pq.write_table(links, older / "links.parquet")
+    build_tables(tmp_path)
+    assert backlinks(tmp_path) == {(url, away.target, "")}
+    write_batch(tmp_path, "batch-1", [Visit(url, 0.5, "failed"), Visit(url, 2)])
+    build_tables(tmp_path)
+    assert backlinks(tmp_path) == {(url, away.target, "link_removed")}

@@ -23,8 +23,7 @@ from inlink.store import tables
 from inlink.urls.canonical import canonical_url
 from inlink.urls.describe import describe
 
-_OUTCOME_TYPES: dict[str, pa.DataType] = {"visit_id": pa.int64(), "own_outcome": pa.string()}
-_OUTCOMES = pa.schema(_OUTCOME_TYPES)
+_OUTCOMES = pa.schema([pa.field("visit_id", pa.int64()), pa.field("own_outcome", pa.string())])
 _LINKS = pa.schema(
     [pa.field(field.name, field.type) for field in (*tables.LINKS, *tables.BORROWED_URLS)]
 )

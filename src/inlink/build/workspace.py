@@ -102,12 +102,14 @@ class Workspace:
         """Make an intermediate table of what *function* makes of each row; None leaves it out."""
         path = self.steps / f"{name}.parquet"
         if not path.exists():
-            rows = self.steps / f"{name}-rows.parquet"
-            self._make(rows, expression, "lz4_raw")
+            self.step(f"{name}-before", expression)
             self._progress(name, None)
             temporary = path.with_suffix(".part")
-            with pq.ParquetWriter(temporary, schema, compression="lz4") as writer:
-                for batch in pq.ParquetFile(rows).iter_batches(_MAPPED_ROWS):
+            with (
+                pq.ParquetFile(self.steps / f"{name}-before.parquet") as before,
+                pq.ParquetWriter(temporary, schema, compression="lz4") as writer,
+            ):
+                for batch in before.iter_batches(_MAPPED_ROWS):
                     made = [row for row in map(function, batch.to_pylist()) if row is not None]
                     writer.write_table(pa.Table.from_pylist(made, schema))
             temporary.replace(path)
@@ -149,7 +151,7 @@ def _as_now(rows: ir.Table, schema: pa.Schema) -> ir.Table:
     Visits had ``truncated`` before they had ``complete``.
     """
     lacking = {
-        name: ibis.null(kind)
+        name: ibis.null(kind(nullable=True))
         for name, kind in ibis.Schema.from_pyarrow(schema).items()
         if name not in rows.columns
     }

@@ -265,6 +265,24 @@ def test_a_long_page_that_quotes_a_record_adds_none(tmp_path: Path) -> None:
     assert uris == ["http://a.example/", "http://b.example/"]
 
 
+@pytest.mark.parametrize("before", [0, 3])
+@pytest.mark.parametrize("compress", [True, False])
+def test_a_record_cut_anywhere_takes_nothing_of_the_next(
+    tmp_path: Path, compress: bool, before: int
+) -> None:
+    """As where a writer crashed, and the next one went on in the same file."""
+    one = raw_record("response", "http://a.example/1", b"HTTP/1.1 200 OK\r\n\r\nfirst")
+    two = raw_record("response", "http://a.example/2", b"HTTP/1.1 200 OK\r\n\r\nsecond")
+    for cut in range(1, len(one)):
+        end = b"" if compress or one[:cut].endswith(b"\n") else b"\n"
+        parts = [*[one] * before, one[:cut] + end, two, two]
+        content = b"".join(gzip.compress(part, 1) if compress else part for part in parts)
+        records, _ = records_of(tmp_path / "cut", content)
+        assert _numbers(records)[-2:] == [2, 2], cut
+        assert all(b"second" not in record.block for record in records[:-2]), cut
+        assert [record.block[-6:] for record in records[-2:]] == [b"second"] * 2
+
+
 ARC = b"filedesc://x.arc 0.0.0.0 19970616061332 text/plain 76\n%b 0 InternetArchive\n" + b"-" * 56
 PAGE = b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n<a href=http://b.example/>x</a>"
 

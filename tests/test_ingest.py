@@ -320,17 +320,17 @@ def test_whatever_goes_wrong_with_a_record_costs_that_record(
     original = getattr(place, name)
 
     def failing(*arguments: Any) -> Any:
-        if "/1" in str(arguments):
+        if "/page1" in str(arguments):
             raise error("in one record")
         return original(*arguments)
 
     monkeypatch.setattr(place, name, failing)
     file = CrawlFile()
     for page in range(3):
-        file.response(f"http://a.example/{page}", "<a href=http://b.example/>x</a>")
+        file.response(f"http://a.example/page{page}", "<a href=http://b.example/>x</a>")
     seen = Observed(file.write(tmp_path / "a.warc.gz"), tmp_path / "data")
     urls = [seen.urls[visit["url_id"]] for visit in seen.visits]
-    assert urls == ["http://a.example/0", "http://a.example/2"]
+    assert urls == ["http://a.example/page0", "http://a.example/page2"]
     assert seen.batch.problems == {kind: 1}
 
 

@@ -21,11 +21,11 @@ from inlink.store.layout import Layout
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @data_option
 def ingest_command(files: tuple[str, ...], layout: Layout) -> None:
-    """Read crawl files: WARC, ARC or WAT, plain or compressed.
+    """Read crawl files: WARC, ARC, WAT or WACZ, plain or compressed.
 
-    FILE is a path or an fsspec URL (s3://bucket/crawl/*.warc.gz); globs are expanded. A file that
-    was read before changes nothing, unless it lies elsewhere now, or older rules of Inlink read it:
-    then it is read again. After Ctrl-C the same command goes on.
+    FILE is a path, a directory or an fsspec URL (s3://bucket/crawl/*.warc.gz); globs are expanded.
+    A file that was read before changes nothing, unless it lies elsewhere now, or older rules of
+    Inlink read it: then it is read again. After Ctrl-C the same command goes on.
     """
     summary = Summary()
     try:

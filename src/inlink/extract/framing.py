@@ -179,12 +179,15 @@ def content_length(text: str) -> int:
 
 
 def _header_lines(window: Window) -> list[bytes]:
-    """The lines up to the empty one; none if there is no such line in sight."""
+    """The lines up to the empty one; none if there is none in sight, or before the next record."""
     lines: list[bytes] = []
     size = 0
     while line := window.line(MAX_HEADER_BYTES):
         if not line.strip(b"\r\n"):
             return lines
+        if _VERSION_LINE.match(line):
+            window.back(len(line))
+            break
         lines.append(line)
         size += len(line)
         if size > MAX_HEADER_BYTES:
@@ -281,10 +284,11 @@ def _block_of_wrong_length(window: Window, length: int, ahead: int, problems: Pr
 
 def _next_head(window: Window, size: int) -> int | None:
     """How many bytes from here the next record begins, if it does within the next *size*."""
+    window.ahead(size + _HEAD_SIGHT)
     if window.matches(_HEAD):
         return 0
-    found = window.search(_NEXT_HEAD, size + _HEAD_SIGHT)
-    return found if found is not None and found <= size else None
+    found = (window.search(_NEXT_HEAD, size + _HEAD_SIGHT), window.next_break())
+    return min((place for place in found if place is not None and place <= size), default=None)
 
 
 def _up_to_record(window: Window, limit: int) -> bytes:

@@ -131,7 +131,7 @@ def wat_capture(
     """
     try:
         envelope = _envelope(record.block.strip())
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         problems["wat_invalid"] += 1
         return None
     headers: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 import re
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterator
 
 from inlink.extract.compression import Piece
@@ -13,7 +14,8 @@ _MANY_MEMBERS = 1 << 16
 class Window:
     """Lines and blocks, one after the other; memory stays that of the longest one asked for.
 
-    *plain*: the bytes are those of the file, so that each has an offset of its own.
+    No line goes on where a gzip member begins that begins with a record: what was before it was cut
+    off. *plain*: the bytes are those of the file, so that each has an offset of its own.
     """
 
     def __init__(self, pieces: Iterator[Piece], *, plain: bool) -> None:
@@ -24,6 +26,7 @@ class Window:
         self._base = 0  # of _data[0], in the stretch
         self._positions: list[int] = []  # where in the stretch each member begins
         self._offsets: list[int] = []  # where in the file it does
+        self._breaks: deque[int] = deque()  # those of the positions at which a record begins
 
     @property
     def position(self) -> int:
@@ -53,6 +56,9 @@ class Window:
                 break
             searched = self._at + available
         end = found + 1 if found >= 0 else min(len(self._data), self._at + limit)
+        ahead = self.next_break()
+        if ahead is not None:
+            end = min(end, self._at + ahead)
         line = bytes(self._data[self._at : end])
         self._at = end
         return line
@@ -95,10 +101,18 @@ class Window:
         return pattern.match(self._data, self._at) is not None
 
     def search(self, pattern: re.Pattern[bytes], size: int) -> int | None:
-        """How far from the cursor the first match of *pattern* ends in the next *size* bytes."""
-        self._fill(size)
+        """How far from the cursor the first match of *pattern* ends in the next *size* bytes.
+
+        As far as they are in memory.
+        """
         match = pattern.search(self._data, self._at, self._at + size)
         return match.end() - self._at if match else None
+
+    def next_break(self) -> int | None:
+        """How far behind the cursor, as far as is in memory, a member begins with a record."""
+        while self._breaks and self._breaks[0] <= self.position:
+            self._breaks.popleft()
+        return self._breaks[0] - self.position if self._breaks else None
 
     def _fill(self, size: int) -> bool:
         """Have *size* bytes behind the cursor; False if there are not so many."""
@@ -115,8 +129,11 @@ class Window:
             self._base += self._at
             self._at = 0
         if not self._offsets or (not self._plain and offset != self._offsets[-1]):
-            self._positions.append(self._base + len(self._data))
+            position = self._base + len(self._data)
+            self._positions.append(position)
             self._offsets.append(offset)
+            if data.startswith(b"WARC/"):
+                self._breaks.append(position)
         if len(self._offsets) > _MANY_MEMBERS:
             passed = max(bisect_right(self._positions, self.position) - 1, 0)
             del self._positions[:passed], self._offsets[:passed]

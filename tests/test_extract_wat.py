@@ -250,6 +250,7 @@ def test_answers_to_other_methods_are_no_visits(tmp_path: Path, method: str) -> 
         ({"WARC-Segment-Number": "1"}, {}, {}, {}, False),
         ({"Content-Length": "100"}, {"Actual-Content-Length": "99"}, {}, {}, False),
         ({"Content-Length": "100"}, {"Actual-Content-Length": "100"}, {}, {}, True),
+        ({"Content-Length": "100"}, {}, {}, {}, True),
         ({}, {}, {"Entity-Length": "99"}, {"Content-Length": "100"}, False),
         ({}, {}, {"Entity-Length": "100"}, {"Content-Length": "100"}, True),
         ({}, {}, {"Entity-Length": "900"}, {"X-Crawler-Content-Length": "9999"}, True),

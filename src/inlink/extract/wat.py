@@ -180,7 +180,8 @@ def _is_whole(
     is_page = "html" in (field(fields, "content-type") or "").lower()
     if is_truncated(headers) or is_coded(fields) or (is_page and response.html is None):
         return False
-    if _number(envelope.payload.length) < _number(headers.get("content-length")):
+    kept = envelope.payload.length
+    if kept is not None and _number(kept) < _number(headers.get("content-length")):
         problems["record_truncated"] += 1
         return False
     status = _status(response.message) or 0

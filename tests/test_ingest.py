@@ -23,7 +23,7 @@ from inlink.extract.batch import read_batch
 from inlink.extract.extraction import TEMPORARY, NotACrawlError, extract
 from inlink.extract.problems import KINDS
 from inlink.extract.source import find
-from inlink.store.layout import Layout
+from inlink.store.layout import Layout, locked
 from inlink.store.settings import Settings
 from inlink.store.tables import LINKS, URLS, VISITS
 from tests.crawl_files import CrawlFile, Observed
@@ -242,12 +242,28 @@ def test_two_at_once_on_the_same_file(tmp_path: Path) -> None:
     assert not list((data / "batches").glob(f"{TEMPORARY}*"))
 
 
+def test_one_waits_while_another_clears_up(tmp_path: Path) -> None:
+    """``/proc/locks`` says who waits: ``->`` stands before the lock that is waited for."""
+    path, data = str(_big(tmp_path, 0)), tmp_path / "data"
+    lock = data / "batches" / ".lock"
+    lock.parent.mkdir(parents=True)
+    with locked(lock):
+        process = subprocess.Popen([*INLINK, "ingest", path, "--data", str(data)],
+                                   stdout=subprocess.DEVNULL)  # fmt: skip
+        inode = f":{lock.stat().st_ino} "
+        _wait_for(lambda: process.poll() is not None or any(
+            "->" in line and inode in line for line in Path("/proc/locks").read_text().splitlines()
+        ))  # fmt: skip
+    assert process.wait(timeout=60) == 0
+    assert len(Layout(data).batch_directories()) == 1
+
+
 MEMORY = """
 import json, resource, sys
 from pathlib import Path
 from inlink.extract.extraction import extract
 from inlink.extract.source import find
-from inlink.store.layout import Layout
+from inlink.store.layout import Layout, locked
 from inlink.store.settings import Settings
 
 (source,) = find(sys.argv[1])

@@ -151,5 +151,5 @@ def _sharing(layout: Layout) -> Iterator[None]:
     lock = layout.batches / ".lock"
     with suppress(BusyError), locked(lock):
         clean_up(layout)
-    with locked(lock, shared=True):
+    with locked(lock, shared=True, wait=True):  # while another one clears up
         yield

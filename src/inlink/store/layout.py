@@ -110,16 +110,19 @@ class BusyError(RuntimeError):
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
-    """Hold an advisory lock on *path* (made if need be), without waiting; a dead process frees it.
+def locked(path: Path, *, shared: bool = False, wait: bool = False) -> Iterator[None]:
+    """Hold an advisory lock on *path* (made if need be); a dead process frees it.
+
+    *wait*: until no other process holds a lock that excludes this one.
 
     Raises:
-        BusyError: another process holds a lock that excludes this one.
+        BusyError: one does, and this call does not wait.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
-            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(descriptor, kind if wait else kind | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise BusyError(f"{path} is in use by another process") from error
         yield

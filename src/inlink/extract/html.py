@@ -10,6 +10,7 @@ memory are linear in the size of the page (see also ``depth``).
 
 import contextlib
 import gc
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -36,16 +37,19 @@ _WANTED = (
 )
 """All in one walk over the page: each walk costs a tenth of the time that parsing takes."""
 
-_BREAKS = (
-    "address, article, aside, blockquote, br, caption, center, dd, details, dialog, dir, div, dl,"
-    " dt, fieldset, figcaption, figure, footer, form, h1, h2, h3, h4, h5, h6, header, hgroup, hr,"
-    " legend, li, listing, main, menu, nav, ol, optgroup, option, p, plaintext, pre, search,"
-    " section, summary, table, tbody, td, tfoot, th, thead, tr, ul, xmp"
+_BREAKS = frozenset(
+    "address article aside blockquote br caption center dd details dialog dir div dl dt fieldset"  # noqa: SIM905
+    " figcaption figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr legend li listing main menu"
+    " nav ol optgroup option p plaintext pre search section summary table tbody td tfoot th thead"
+    " tr ul xmp".split()
 )
 """Where a line or a cell ends by https://html.spec.whatwg.org/#rendering, so that a word does."""
 
 _TEXT_END = "\0"
 """Set between texts of different nodes; the parser leaves none in a text."""
+
+_JOINT = re.compile(r"[^\s\0]\0+[^\s\0]")
+"""Where texts of different nodes would become one word."""
 
 _OPTIONS = LexborDocumentOptions.WO_EVENTS
 
@@ -174,31 +178,27 @@ class _Reader:
         self._namespaces: dict[int, str] = {}
         self._has_math = False
         shadow_roots: list[LexborNode] = []
-        for node in tree.css(_WANTED):
-            tag = node.tag_id
-            if tag == _TEMPLATE:
-                shadow_roots.append(node)
-            elif tag == _MATH:
-                self._has_math = True
-            elif not self._take(node, tag):
-                self._metadata.append((node.tag or "", node))
+        self._sort(tree.css(_WANTED), shadow_roots)
         if shadow_roots:  # they have links, but nothing that is of the whole page
             show_shadow_roots(shadow_roots)
             self._links, self._images = [], []
-            for node in tree.css(_LINKS):
-                self._take(node, node.tag_id)
+            self._sort(tree.css(_LINKS), [])
 
-    def _take(self, node: LexborNode, tag: int) -> bool:
-        """Whether *node* belongs to links."""
-        if tag in (_A, _AREA):
-            self._links.append(node)
-        elif tag == _IMG:
-            self._images.append(node)
-        elif tag in (_SCRIPT, _STYLE):
-            node.decompose()  # what is in it is no text
-        else:
-            return False
-        return True
+    def _sort(self, nodes: list[LexborNode], shadow_roots: list[LexborNode]) -> None:
+        for node in nodes:
+            tag = node.tag_id
+            if tag in (_A, _AREA):
+                self._links.append(node)
+            elif tag == _IMG:
+                self._images.append(node)
+            elif tag in (_SCRIPT, _STYLE):
+                node.decompose()  # what is in it is no text
+            elif tag == _MATH:
+                self._has_math = True
+            elif tag == _TEMPLATE:
+                shadow_roots.append(node)
+            else:
+                self._metadata.append((node.tag or "", node))
 
     def page(self) -> Page:
         title, base, canonical = None, None, None
@@ -263,17 +263,17 @@ class _Reader:
         text = node.text(separator="" if has_spaces else _TEXT_END)
         self._text_work += len(text)
         if _TEXT_END in text:
-            together = text.replace(_TEXT_END, "")
-            is_clear = together.split() == text.replace(_TEXT_END, " ").split()
-            text = together if is_clear else self._spaced_text(node)
+            joins = _JOINT.search(text) is not None
+            text = self._spaced_text(node) if joins else text.replace(_TEXT_END, "")
         return self._folded(text, MAX_ANCHOR)
 
     def _spaced_text(self, link: LexborNode) -> str:
         """The text of *link* with spaces where lines and cells end; they stay in the page."""
-        for node in link.css(f"a, {_BREAKS}"):
-            if node.tag_id == _A:
+        for node in link.css("*"):
+            tag = node.tag
+            if tag == "a":
                 self._spaced.add(node.mem_id)  # each part of a page is looked at once
-            else:
+            elif tag in _BREAKS:
                 node.insert_before(" ")
                 node.insert_after(" ")
         return link.text()

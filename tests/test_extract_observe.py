@@ -4,6 +4,7 @@ import base64
 import datetime as dt
 import gzip
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -323,6 +324,28 @@ def test_a_page_that_sends_away_keeps_what_else_it_says(tmp_path: Path) -> None:
     seen = observe_page(body, tmp_path, PAGE)
     assert seen.visit["title"] == "t"
     assert [link[0] for link in seen.links_of(seen.visit)] == ["canonical", "refresh", "a"]
+
+
+def test_what_a_wat_file_says_of_refreshes_and_relations(tmp_path: Path) -> None:
+    html = {
+        "Head": {"Metas": [{"http-equiv": "Refresh", "content": "0;url=new"}]},
+        "Links": [{"path": "A@/href", "url": "x", "rel": "UGC,NoFollow"}],
+    }
+    response = {"Response-Message": {"Status": "200"}, "Headers": {"Content-Type": "text/html"},
+                "HTML-Metadata": html}  # fmt: skip
+    envelope = {
+        "WARC-Header-Metadata": {"WARC-Type": "response", "WARC-Target-URI": PAGE,
+                                 "WARC-Date": "2026-01-02T03:04:05Z"},
+        "Payload-Metadata": {"HTTP-Response-Metadata": response},
+    }  # fmt: skip
+    entry = json.dumps({"Envelope": envelope}).encode()
+    seen = observe(CrawlFile().record("metadata", PAGE, entry, content_type="application/json"),
+                   tmp_path)  # fmt: skip
+    assert seen.visit["redirect_url"] == "https://page.example/dir/new"
+    assert [(link["element"], link["rel"], link["nofollow"]) for link in seen.links] == [
+        ("refresh", "", False),
+        ("a", "ugc nofollow", True),
+    ]
 
 
 @pytest.mark.parametrize(

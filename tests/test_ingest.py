@@ -251,10 +251,10 @@ def test_one_waits_while_another_clears_up(tmp_path: Path) -> None:
         process = subprocess.Popen([*INLINK, "ingest", path, "--data", str(data)],
                                    stdout=subprocess.DEVNULL)  # fmt: skip
         inode = f":{lock.stat().st_ino} "
-        _wait_for(lambda: process.poll() is not None or any(
+        wait_until(lambda: process.poll() is not None or any(
             "->" in line and inode in line for line in Path("/proc/locks").read_text().splitlines()
         ))  # fmt: skip
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=PATIENCE) == 0
     assert len(Layout(data).batch_directories()) == 1
 
 

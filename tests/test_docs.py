@@ -29,6 +29,7 @@ SCHEMAS = {
     ("A generation", "redirects"): tables.REDIRECTS,
     ("A generation", "graph"): tables.GRAPH,
     ("A generation", "referrals"): tables.REFERRALS,
+    ("A generation", "borrowed_urls"): tables.BORROWED_URLS,
     ("A generation", "places"): tables.PLACES,
     ("A generation", "ranks"): tables.RANKS,
     ("A generation", "domain_ranks"): tables.DOMAIN_RANKS,

@@ -23,7 +23,11 @@ from inlink.store import tables
 from inlink.urls.canonical import canonical_url
 from inlink.urls.describe import describe
 
-_OUTCOMES = pa.schema([pa.field("visit_id", pa.int64()), pa.field("own_outcome", pa.string())])
+_OUTCOME_FIELDS: "list[pa.Field[Any]]" = [
+    pa.field("visit_id", pa.int64()),
+    pa.field("own_outcome", pa.string()),
+]
+_OUTCOMES = pa.schema(_OUTCOME_FIELDS)
 _LINKS = pa.schema(
     [pa.field(field.name, field.type) for field in (*tables.LINKS, *tables.BORROWED_URLS)]
 )

@@ -17,7 +17,7 @@ import pyarrow as pa
 from ibis import _
 
 from inlink.build.workspace import Workspace
-from inlink.extract.outcomes import is_same_page
+from inlink.extract.outcomes import outcome_of_page
 from inlink.extract.robots import directives_for
 from inlink.store import tables
 from inlink.urls.canonical import canonical_url
@@ -132,14 +132,8 @@ def _read_outcome(settings: Extraction, row: Row) -> Row:
         canonical = row["canonical_url"]
         if row["canonical_reference"] is not None:
             canonical = canonical_url(row["canonical_reference"], base, drop)
-        if refresh not in (None, url):
-            outcome = "redirect"
-        elif directives_for(row["robots"], settings.robot_name).noindex:
-            outcome = "noindex"
-        elif canonical is not None and not is_same_page(canonical, url):
-            outcome = "not_canonical"
-        else:
-            outcome = "ok"
+        noindex = directives_for(row["robots"], settings.robot_name).noindex
+        outcome = outcome_of_page(url, refresh=refresh, noindex=noindex, canonical=canonical)
     return {"visit_id": row["visit_id"], "own_outcome": outcome}
 
 

@@ -14,7 +14,7 @@ from inlink.extract.headers import canonical_link
 from inlink.extract.html import Page
 from inlink.extract.http import Response, decoded_body, field, has_unknown_coding
 from inlink.extract.media_types import HTML_TYPES, media_type
-from inlink.extract.outcomes import is_same_page
+from inlink.extract.outcomes import outcome_of_page
 from inlink.extract.problems import Problems
 from inlink.extract.refresh import MAX_REFRESH_SECONDS, refresh_of
 from inlink.extract.robots import Directives, directives_for, is_robots_name, normalised
@@ -324,14 +324,13 @@ def outcome_of(capture: Capture, page: UrlRow, content: _Content, redirect: UrlR
         return "redirect" if redirect else "broken_redirect"
     if status != 200 or not content.is_html:
         return "other"
-    if content.refresh:
-        return "redirect"
     last = content.directives.unavailable_after
-    if content.directives.noindex or (last is not None and last <= capture.time):
-        return "noindex"
-    if content.canonical and not is_same_page(content.canonical.url, page.url):
-        return "not_canonical"
-    return "ok"
+    return outcome_of_page(
+        page.url,
+        refresh=content.refresh.url if content.refresh else None,
+        noindex=content.directives.noindex or (last is not None and last <= capture.time),
+        canonical=content.canonical.url if content.canonical else None,
+    )
 
 
 def visit_id(visit: VisitRow, links: list[LinkRow]) -> int:

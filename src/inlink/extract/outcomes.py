@@ -22,6 +22,20 @@ COUNTING = {
 """The elements that count at a visit, by its outcome; at other outcomes none does."""
 
 
+def outcome_of_page(url: str, *, refresh: str | None, noindex: bool, canonical: str | None) -> str:
+    """What a page of HTML means that was answered with 200 at *url*.
+
+    *refresh* is where it sends its visitors to, *canonical* the URL that it names as its own.
+    """
+    if refresh is not None and refresh != url:
+        return "redirect"
+    if noindex:
+        return "noindex"
+    if canonical is not None and not is_same_page(canonical, url):
+        return "not_canonical"
+    return "ok"
+
+
 def is_same_page(one: str, other: str) -> bool:
     """Whether two canonical URLs differ in no more than scheme, ``www.`` and a trailing slash."""
     return _essence(one) == _essence(other)

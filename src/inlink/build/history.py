@@ -96,7 +96,8 @@ def _staying(steps: ir.Table, links: ir.Table) -> ir.Table:
         unavailable, [shown.url_id == unavailable.page, shown.stage == unavailable.before]
     ).select(*shown.columns, "at_step", "at_stage")
     staying = links.filter(_.element.isin(("canonical", *REDIRECTING)))
-    return _shown(here, staying).mutate(nofollow=ibis.literal(True))
+    # Outside a domain, the steps that showed them say whether they are followed.
+    return _shown(here, staying).mutate(nofollow=_.nofollow | (_.kind != INSIDE))
 
 
 def _shown(here: ir.Table, links: ir.Table) -> ir.Table:

@@ -413,7 +413,7 @@ def number_steps(visits: ir.Table, expired: ir.Table) -> ir.Table:
     same = (before.settled_before | ~before.whole).fill_null(False)
     for name in _SAME_STATE:
         same &= before[name].identical_to(before[f"{name}_before"])
-    changed = before.filter(~same).select(*_OF_STEP)
+    changed = before.filter(~same | before.expires).select(*_OF_STEP)
     so_far = ibis.window(group_by="url_id", order_by=_IN_ORDER[1:], preceding=(None, 0))
     numbered = changed.mutate(
         step=ibis.row_number().over(along),

@@ -185,8 +185,8 @@ def parts(broken: ir.Table, present: ir.Table, steps: ir.Table) -> ir.Table:
     """The stretches of *broken* links; ``last_stage`` is that of their last presence."""
     staged = steps.select("step", "stage", "whole", source_id="url_id")
     there = present.semi_join(broken, _LINK).inner_join(staged, ["source_id", "step"])
-    along = ibis.window(group_by=_LINK, order_by="step")
-    so_far = ibis.window(group_by=_LINK, order_by="step", preceding=(None, 0))
+    along = ibis.window(group_by=_LINK, order_by=["step", "choice"])
+    so_far = ibis.window(group_by=_LINK, order_by=["step", "choice"], preceding=(None, 0))
     # Of the whole steps between this presence and the one before, none may be left out.
     left_out = there.stage - there.whole.ifelse(1, 0) > there.stage.lag().over(along)
     islands = there.mutate(begins=left_out.fill_null(False).ifelse(1, 0))

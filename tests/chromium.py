@@ -58,13 +58,13 @@ async function main() {
     });
   }
   const shown = [];
-  for (let number = 0; number < pages; number++) {
+  for (let number = 0; number < pages; number += 1) {
     const page = await frame("/page?number=" + number);
     const links = Array.from(page.links, link => link.href);
     shown.push({encoding: page.characterSet.toLowerCase(), title: page.title, links});
   }
   const followed = [];
-  for (let number = 0; number < locations; number++)
+  for (let number = 0; number < locations; number += 1)
     followed.push(await text("/redirect?number=" + number));
   const answers = {decoded: Object.fromEntries(decoded), sent, shown, followed};
   await fetch("/answers", {method: "POST", body: JSON.stringify(answers)});

@@ -282,9 +282,9 @@ def two_generations(tmp_path_factory: pytest.TempPathFactory) -> Record:
     return record
 
 
-@pytest.mark.parametrize("version", ["0.0.1", None], ids=["another version", "the same version"])
+@pytest.mark.parametrize("rules", [1, None], ids=["older rules", "the same rules"])
 def test_a_generation_without_history_begins_one(
-    two_generations: Record, tmp_path: Path, version: str | None
+    two_generations: Record, tmp_path: Path, rules: int | None
 ) -> None:
     """As earlier versions wrote them: no tables of the history, and a plan that names none."""
     shutil.copytree(two_generations.directory, tmp_path, dirs_exist_ok=True)
@@ -294,7 +294,7 @@ def test_a_generation_without_history_begins_one(
     path = tables_of(tmp_path).parent / "generation.json"
     generation = json.loads(path.read_bytes())
     del generation["plan"]["ranked_before"]
-    generation["plan"]["version"] = version or generation["plan"]["version"]
+    generation["plan"]["fold_rules"] = rules or generation["plan"]["fold_rules"]
     path.write_text(json.dumps(generation))
     for history in (record.urls, record.domains):
         del history[date(0)]

@@ -20,7 +20,12 @@ FOLDERS = ("src", "tests", "demo", "bench")
 GIVES_NOTHING_BACK = re.compile(r"[*+?}]" r"\+|\(\?" r">")
 ESCAPED_OR_IN_CLASS = re.compile(r"\\.|\[\^?\]?(?:[^\]\\]|\\.)*\]", re.S)
 
-NO_PATTERNS = {"https://example.com/a b?x=1&y=c++%41#ü", "ab09-_!\"$&'()*+,;=`{}~"}
+NO_PATTERNS = {
+    "https://example.com/a b?x=1&y=c++%41#ü",
+    "ab09-_!\"$&'()*+,;=`{}~",
+    "!$%&()*+,/:;=?@[\\]^`{|}",
+    "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+}
 """Texts of the code that only look like one."""
 
 EXAMPLES = {

@@ -3,9 +3,7 @@
 import contextlib
 import importlib.util
 import os
-import pwd
 import secrets
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -46,25 +44,36 @@ def postgresql() -> Iterator[Callable[[], str]]:
             process.wait(PATIENCE)
 
 
+AS_NOBODY = (
+    *("setpriv", "--reuid=nobody", "--clear-groups"),
+    *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
+)
+"""PostgreSQL refuses to run as root. The user that it runs as reaches all that root does, wherever
+the packages lie, and also where the folders above are for root alone."""
+
+
 def start_postgresql(directory: Path, *options: str) -> "subprocess.Popen[bytes]":
-    """Run a server on a socket in *directory*; it refuses to run as root, so root lends it."""
+    """Run a server on a socket in *directory*."""
     package = importlib.util.find_spec(PACKAGE)
     if package is None or package.origin is None:
         raise OSError(f"the package {PACKAGE} is missing")
-    packages = Path(package.origin).parents[1]
-    user = None
-    if os.geteuid() == 0:
-        user = "nobody"
-        os.chown(directory, pwd.getpwnam(user).pw_uid, -1)
-        for name in (PACKAGE, f"{PACKAGE}.libs"):  # where they are, the user may not reach them
-            skipped = shutil.ignore_patterns("pginstall")  # an older PostgreSQL
-            shutil.copytree(packages / name, directory / name, ignore=skipped)
-        packages = directory
-    programs = packages / PACKAGE / "pginstall18/bin"
+    programs = Path(package.origin).parent / "pginstall18/bin"
+    as_user = AS_NOBODY if os.geteuid() == 0 else ()
     data = directory / "data"
     subprocess.run(
-        [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8"],
-        user=user,
+        [
+            *as_user,
+            programs / "initdb",
+            "-D",
+            data,
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-N",
+            "-E",
+            "UTF8",
+        ],
         check=True,
         capture_output=True,
         text=True,
@@ -73,8 +82,18 @@ def start_postgresql(directory: Path, *options: str) -> "subprocess.Popen[bytes]
     log = (directory / "log").open("wb")
     with log:
         process = subprocess.Popen(
-            [programs / "postgres", "-D", data, "-k", directory, "-h", "", "-F", *options],
-            user=user,
+            [
+                *as_user,
+                programs / "postgres",
+                "-D",
+                data,
+                "-k",
+                directory,
+                "-h",
+                "",
+                "-F",
+                *options,
+            ],
             stdout=log,
             stderr=log,
             cwd=directory,

@@ -141,6 +141,8 @@ def test_redirects_and_revisits(tmp_path: Path) -> None:
         (b'["Envelope"]', {}),
         (b'{"Envelope": {"WARC-Header-Metadata": []}}', {}),
         (b'{"Envelope": {"Payload-Metadata": "x"}}', {}),
+        (b'{"Envelope": [{}]}', {"wat_invalid": 1}),
+        (b'{"Envelope": null}', {"wat_invalid": 1}),
         (b'{"Envelope": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", {"wat_invalid": 1}),
         (b'{"Envelope": ' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}", {"wat_invalid": 1}),
         (b'{"Envelope": {"x": "\\ud800"}}', {"wat_invalid": 1}),

@@ -232,6 +232,8 @@ def _wat(record: Record) -> Visit | None:
         envelope = json.loads(record.block)["Envelope"]
     except (ValueError, RecursionError):
         return None
+    if not isinstance(envelope, dict):
+        return None
     head = envelope["WARC-Header-Metadata"]
     response = envelope["Payload-Metadata"].get("HTTP-Response-Metadata", {})
     common = _common(record, head["WARC-Target-URI"], head["WARC-Date"])

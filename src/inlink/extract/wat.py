@@ -247,7 +247,9 @@ def _envelope(block: bytes) -> _Envelope:
 
 def _fitting(content: Any) -> _Envelope:
     """The envelope of an entry in which something has another type than usual, without that."""
-    envelope = _object(content, "Envelope")
+    envelope = content.get("Envelope") if isinstance(content, dict) else {}
+    if not isinstance(envelope, dict):
+        raise msgspec.ValidationError("the envelope is no object")
     payload = _object(envelope, "Payload-Metadata")
     response = _object(payload, "HTTP-Response-Metadata")
     html = _object(response, "HTML-Metadata")

@@ -256,6 +256,16 @@ CASES: dict[str, Case] = {
             (page("named"), target("named"), "href", 0, None, None),
         ],
     ),
+    "a canonical seen in part, and then the whole page without it": (
+        [
+            Visit(page("gone"), 0, "noindex", canonical=other("gone"), complete=False),
+            linked("gone", 1, target("gone")),
+        ],
+        [
+            (page("gone"), other("gone"), "href", 0, 1, "link_removed"),
+            (page("gone"), target("gone"), "href", 1, None, None),
+        ],
+    ),
     "two failures with a part of the page between them": (
         [
             linked("between", 0, target("between")),

@@ -339,7 +339,9 @@ def state_visits(visits: ir.Table, failed_visits: int) -> ir.Table:
         run=(_.failed.ifelse(1, 0) + _.failures).sum().over(within).cast("int32")
     ).drop("stretch")
     adds = counted.whole | counted.outcome.isin(list(COUNTING))
-    acts = (counted.outcome != "unchanged") & (~counted.failed | (counted.run >= failed_visits))
+    # A page that was seen in part only has links, though nothing else is known of it.
+    says = counted.carried | (counted.outcome != "unchanged")
+    acts = says & (~counted.failed | (counted.run >= failed_visits))
     return counted.mutate(acts=acts & adds)
 
 
@@ -472,7 +474,9 @@ def _last_states(steps: ir.Table) -> ir.Table:
     """The state of each page after its last step, and what the next build has to know of it."""
     until = ibis.struct({"outcome": steps.outcome, "at": steps.unavailable_after})
     last = steps.group_by("url_id").agg(
-        outcome=_.outcome.argmax(_.step, where=_.whole | (_.outcome == "ok")),
+        outcome=_.outcome.argmax(
+            _.step, where=(_.whole & (_.outcome != "unchanged")) | (_.outcome == "ok")
+        ),
         until=until.argmax(_.step, where=_.whole),
         expired_at=_.expired_at.argmax(_.step, where=_.expired_at.notnull()),
         expired_step=_.step.max(where=_.expired_at.notnull()),

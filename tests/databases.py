@@ -46,10 +46,11 @@ def postgresql() -> Iterator[Callable[[], str]]:
 
 AS_NOBODY = (
     *("setpriv", "--reuid=nobody", "--clear-groups"),
-    *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
+    *("--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup"),
 )
 """PostgreSQL refuses to run as root. The user that it runs as reaches all that root does, wherever
-the packages lie, and also where the folders above are for root alone."""
+the packages lie, and also where the folders above are for root alone. The last option has access(2)
+say so, too, by which ``initdb`` looks for its programs."""
 
 
 def start_postgresql(directory: Path, *options: str) -> "subprocess.Popen[bytes]":

@@ -6,8 +6,6 @@ texts that it renders, and where the frame is in the end.
 
 import http.server
 import json
-import os
-import shutil
 import subprocess
 import threading
 from collections import Counter
@@ -212,18 +210,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         pass
-
-
-@pytest.fixture(scope="module")
-def browser() -> str:
-    """Chromium's program; under CI it has to be there."""
-    names = ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome")
-    for name in names:
-        if found := shutil.which(name):
-            return found
-    if os.environ.get("CI"):
-        pytest.fail(f"under CI there has to be one of {', '.join(names)}")
-    pytest.skip("there is no Chromium (Debian: apt-get install chromium)")
 
 
 PAGES = LINKS | REFRESHES

@@ -381,6 +381,21 @@ def test_paces_of_things_hold_apart_and_are_forgotten(
     assert set(kept) == {"host a", "host b", "host c", "key"}
 
 
+def test_a_request_that_had_to_wait_for_the_database_waits_from_now_on(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits, other = RateLimits(engine), RateLimits(engine)
+    now = 1_790_000_000_000_000_000
+
+    def read_before_the_other_came() -> int:
+        monkeypatch.setattr(time, "time_ns", lambda: now + 10**9)
+        assert other.take_pace("host", 30) == 0
+        return now
+
+    monkeypatch.setattr(time, "time_ns", read_before_the_other_came)
+    assert limits.take_pace("host", 30) == 30
+
+
 def test_another_rate_begins_with_a_full_burst(engine: Engine) -> None:
     key = made_key(engine, rate=1 / 3600, burst=1)
     limits = RateLimits(engine)

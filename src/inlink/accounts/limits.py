@@ -52,9 +52,9 @@ class RateLimits:
         if key.rate_limit is None or key.rate_burst is None:
             return 0.0
         interval = round(SECOND / key.rate_limit)
+        early = (key.rate_burst - 1) * interval
         now = time.time_ns()
-        latest = now + (key.rate_burst - 1) * interval
-        values = {"key_id": key.id, "interval": interval, "now": now, "latest": latest}
+        values = {"key_id": key.id, "interval": interval, "now": now, "latest": now + early}
         with self._turn, self._engine.begin() as connection:
             if connection.execute(_TAKE, values).rowcount > 0:
                 return 0.0
@@ -63,7 +63,7 @@ class RateLimits:
             )
         if due is None:  # a moment ago the key was deleted, or was given another limit
             return 0.0
-        return max(1, due - latest) / SECOND
+        return _wait_until(due - early)
 
     def take_pace(self, subject: str, seconds: float, burst: int = 1) -> float:
         """The same of anything that may come every so many *seconds*, *burst* of it at once.
@@ -71,8 +71,8 @@ class RateLimits:
         What is not under way any more is forgotten.
         """
         interval, now = round(SECOND * seconds), time.time_ns()
-        latest = now + (burst - 1) * interval
-        values = {"subject": subject, "interval": interval, "now": now, "latest": latest}
+        early = (burst - 1) * interval
+        values = {"subject": subject, "interval": interval, "now": now, "latest": now + early}
         with self._turn, self._engine.begin() as connection:
             connection.execute(_FORGET, {"now": now})
             if connection.execute(_TAKE_PACE, values).rowcount > 0:
@@ -80,4 +80,13 @@ class RateLimits:
             due: int | None = connection.scalar(
                 select(PACES.c.next_at).where(PACES.c.subject == subject)
             )
-        return 0.0 if due is None else max(1, due - latest) / SECOND
+        return 0.0 if due is None else _wait_until(due - early)
+
+
+def _wait_until(moment: int) -> float:
+    """Seconds from now until *moment*, more than 0.
+
+    *Now* is read anew: the database may have kept this request waiting while another, whose clock
+    was read later, moved the time on by more than one interval from when this one began.
+    """
+    return max(1, moment - time.time_ns()) / SECOND

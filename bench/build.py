@@ -28,10 +28,10 @@ import pyarrow.parquet as pq
 
 from bench import webs
 from bench.harness import INLINK, Goal, Kind, Measurement, Run, peak_megabytes
-from inlink.build.job import build
-from inlink.build.workspace import StepProgress
+from inlink.fold.job import build
+from inlink.fold.workspace import StepProgress
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
-from inlink.store.settings import Settings
 
 TITLE = "Build: from observations to a generation"
 GOALS = [

@@ -20,8 +20,8 @@ from pathlib import Path
 from bench.harness import INLINK, Goal, Measurement, Run, Skipped, peak_megabytes
 from inlink.crawl.fetch import Fetcher
 from inlink.crawl.job import CrawlSpec, crawl
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
-from inlink.store.settings import Settings
 
 TITLE = "Crawling"
 GOALS: list[Goal] = []

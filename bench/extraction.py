@@ -36,8 +36,8 @@ from bench.harness import INLINK, SHARED, Goal, Kind, Measurement, Run, Skipped,
 from inlink.extract.extraction import extract
 from inlink.extract.ingest import Summary, ingest
 from inlink.extract.source import find
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
-from inlink.store.settings import Settings
 
 TITLE = "Extraction: from crawl files to observations"
 GOALS = [

@@ -29,7 +29,7 @@ from scipy.sparse import csr_array, csr_matrix
 from sknetwork.ranking import PageRank
 
 from bench.harness import INLINK, SHARED, Goal, Kind, Measurement, Run, Skipped
-from inlink.build.pagerank import DAMPING, TOLERANCE, Graph, pagerank
+from inlink.fold.pagerank import DAMPING, TOLERANCE, Graph, pagerank
 
 TITLE = "PageRank"
 GOALS = [

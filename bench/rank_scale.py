@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inlink.build.pagerank import DAMPING, pagerank
-from inlink.build.scale import inlink_rank, received
+from inlink.fold.pagerank import DAMPING, pagerank
+from inlink.fold.scale import inlink_rank, received
 
 GRAPHS = Path(__file__).parents[2] / "shared" / "data" / "graph"
 

@@ -25,9 +25,9 @@ from tests.serving import Server, serving
 from bench import webs
 from bench.harness import INLINK, Goal, Measurement, Run
 from inlink.api import PREFIX
-from inlink.build.job import build
+from inlink.fold.job import build
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout, write_atomically
-from inlink.store.settings import Settings
 
 TITLE = "Soak: mixed load with a swap of generations every five minutes"
 PERIODS = 6

@@ -21,12 +21,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.harness import Run
-from inlink.build.job import build
-from inlink.build.workspace import StepProgress
+from inlink.fold.job import build
+from inlink.fold.workspace import StepProgress
 from inlink.index.writer import write_segments
 from inlink.store import tables
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
-from inlink.store.settings import Settings
 from inlink.urls.canonical import sort_key, text_id
 from inlink.urls.targets import Mode
 

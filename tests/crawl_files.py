@@ -14,8 +14,8 @@ from inlink.extract.extraction import Extraction, extract
 from inlink.extract.framing import Record
 from inlink.extract.records import read_records
 from inlink.extract.source import HashingFile, find
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
-from inlink.store.settings import Settings
 
 DATE = "2026-01-02T03:04:05Z"
 HTML = (("Content-Type", "text/html; charset=utf-8"),)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from inlink.build.job import build
-from inlink.build.workspace import StepProgress
+from inlink.fold.job import build
+from inlink.fold.workspace import StepProgress
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
-from inlink.store.settings import Settings
 from tests.observations import Visit, write_batch
 
 Stretch = tuple[str, str, str, dt.datetime, dt.datetime | None, str | None, dt.datetime]

@@ -19,8 +19,8 @@ from inlink.accounts.database import connect
 from inlink.accounts.keys import Keys
 from inlink.index.writer import write_segments
 from inlink.store import tables
+from inlink.store.configuration import Settings, load_settings
 from inlink.store.layout import Layout, write_atomically
-from inlink.store.settings import Settings, load
 from inlink.urls.canonical import text_id
 from inlink.urls.describe import describe
 from tests.patience import PATIENCE
@@ -168,7 +168,7 @@ def _link(row: Row) -> dict[str, Any]:
 @contextlib.contextmanager
 def stored_keys(data: Path) -> Iterator[Keys]:
     """The API keys of a data directory."""
-    engine = connect(load(data).accounts_url or Layout(data).accounts)
+    engine = connect(load_settings(data).accounts_url or Layout(data).accounts)
     try:
         yield Keys(engine)
     finally:

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from inlink.api.answers import RefdomainsAnswer
 from inlink.api.errors import ApiError
-from inlink.api.formats import PIECE, chosen, encode_json
+from inlink.api.formats import PIECE, encode_json, format_named
 from inlink.index.rows import Refdomain
 
 
@@ -44,7 +44,7 @@ def test_long_lists_are_encoded_whole(count: int, message: str | UnsetType) -> N
 def test_the_formats_of_the_specification_are_served(
     output: str, media_type: str, start: bytes
 ) -> None:
-    served = chosen(output)
+    served = format_named(output)
     assert served.media_type == media_type
     assert served.encode(RefdomainsAnswer([])).startswith(start)
 
@@ -52,7 +52,7 @@ def test_the_formats_of_the_specification_are_served(
 @pytest.mark.parametrize("output", ["csv", "JSON", "xml ", "html", "\0", ""])
 def test_other_formats_are_not_acceptable(output: str) -> None:
     with pytest.raises(ApiError) as refused:
-        chosen(output)
+        format_named(output)
     assert refused.value.status == 406
     assert refused.value.message == (
         'Unsupported output format. Supported output formats are "json" (default) and "xml".'

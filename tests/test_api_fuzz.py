@@ -24,8 +24,8 @@ from inlink.api.commands import ROUTES, Command
 from inlink.api.cursor import Cursors
 from inlink.api.generations import Generations
 from inlink.api.service import Received, Rendered, Service
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
-from inlink.store.settings import Settings
 from tests.serving import Row, make_current, write_generation
 
 PARAMETERS = {field.encode_name for command in ROUTES for field in fields(command.request)}

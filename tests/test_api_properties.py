@@ -31,8 +31,8 @@ from inlink.api.commands import COMMANDS, SUCCESSOR, Command
 from inlink.api.cursor import Cursors
 from inlink.api.generations import Generations
 from inlink.api.service import Received, Rendered, Service
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
-from inlink.store.settings import Settings
 from tests.serving import Row, Server, make_current, serving, write_generation
 from tests.test_api_openapi import ROWS
 

@@ -15,7 +15,7 @@ import pytest
 from inlink.crawl.addresses import Addresses, is_local_name, is_public, literal
 from inlink.crawl.errors import FetchError
 from inlink.crawl.fetch import Fetcher
-from inlink.store.settings import Settings
+from inlink.store.configuration import Settings
 from inlink.urls.canonical import canonical_url
 from tests.patience import PATIENCE
 from tests.test_crawl_web import records

@@ -20,8 +20,8 @@ from demo.server import Server, serving
 from inlink.cli import main
 from inlink.crawl.job import unfinished
 from inlink.evidence.check import check
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
-from inlink.store.settings import Settings
 from tests.crawl_web import hostile
 from tests.crawl_web.answers import Answer, page, redirect, text
 from tests.crawl_web.hostile import OUTSIDE

@@ -21,8 +21,8 @@ from inlink.cli.crawl import seed_urls
 from inlink.crawl.job import CrawlError, CrawlSpec, CrawlSummary, crawl, unfinished
 from inlink.crawl.plan_file import PlanEntry, PlanError, part_of, read_plan, write_plan
 from inlink.crawl.warc import WarcFiles
+from inlink.store.configuration import Settings
 from inlink.store.layout import BusyError, Layout, locked
-from inlink.store.settings import Settings
 from tests.crawl_web import answers
 from tests.crawl_web.answers import Answer, page, redirect, reply, text
 from tests.test_crawl_robots import fetched

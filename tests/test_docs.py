@@ -13,7 +13,7 @@ from inlink.api.commands import COMMANDS as API_COMMANDS
 from inlink.api.commands import ROUTES
 from inlink.cli import main
 from inlink.store import tables
-from inlink.store.settings import Settings
+from inlink.store.configuration import Settings
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

@@ -14,12 +14,12 @@ from typing import Any
 import httpx
 import pytest
 
-from inlink.build.job import build
 from inlink.extract.extraction import extract
 from inlink.extract.source import find
+from inlink.fold.job import build
 from inlink.index.writer import write_segments
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
-from inlink.store.settings import Settings
 from tests.crawl_files import CrawlFile
 from tests.serving import Server, serving
 

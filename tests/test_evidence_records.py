@@ -27,8 +27,8 @@ from inlink.evidence.records import (
 from inlink.extract.captures import microseconds, written_time
 from inlink.extract.extraction import extract
 from inlink.extract.source import find, is_there
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
-from inlink.store.settings import Settings
 from tests.crawl_files import CrawlFile
 
 REAL = [

@@ -17,7 +17,7 @@ from inlink.evidence.rows import Occurrence
 from inlink.evidence.surroundings import Surroundings, surroundings
 from inlink.extract.captures import Capture
 from inlink.extract.html import parsed_page
-from inlink.store.settings import Settings
+from inlink.store.configuration import Settings
 from tests.reading import encoding, http
 
 # The words of docs/api.md ("The proof of a link").

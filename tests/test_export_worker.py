@@ -28,8 +28,8 @@ from inlink.accounts.keys import Keys
 from inlink.api.export_worker import ABANDONED, FILE_NAME, ExportWorker, file_host, run
 from inlink.index.reader import Reader
 from inlink.index.rows import Backlink
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
-from inlink.store.settings import Settings
 from inlink.urls.targets import Mode, Target, parse_target
 from tests.patience import PATIENCE, wait_until
 from tests.serving import Row, make_current, write_generation
@@ -484,7 +484,7 @@ def test_a_price_that_was_set_is_charged(layout: Layout, engine: Engine, exports
 def test_the_generation_stays_for_the_whole_export(
     layout: Layout, engine: Engine, worker: ExportWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from inlink.build.publish import remove_old_generations
+    from inlink.fold.publish import remove_old_generations
 
     task = queue(engine, "shop.example")
     batches = Reader.backlink_batches

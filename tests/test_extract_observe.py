@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from inlink.extract.outcomes import is_same_page
-from inlink.store.settings import Settings
+from inlink.store.configuration import Settings
 from tests.crawl_files import HTML, CrawlFile, observe, observe_page
 
 PAGE = "https://page.example/dir/page"

@@ -35,7 +35,7 @@ from inlink.index.rows import (
 from inlink.index.segments import partition_directory
 from inlink.index.summaries import SUMMARY_LINKS
 from inlink.index.writer import write_segments
-from inlink.store.settings import Settings
+from inlink.store.configuration import Settings
 from inlink.urls.canonical import sort_key, text_id
 from inlink.urls.domains import registrable_domain
 from inlink.urls.targets import Mode, parse_target

@@ -17,7 +17,7 @@ from inlink.index.rows import BacklinkOrder, Metrics, Ranks, RawPosition
 from inlink.index.segments import REASONS, SegmentsError
 from inlink.index.summaries import SUMMARY_LINKS
 from inlink.index.writer import write_segments
-from inlink.store.settings import Settings
+from inlink.store.configuration import Settings
 from inlink.urls.canonical import sort_key
 from inlink.urls.domains import registrable_domain
 from inlink.urls.targets import Mode, Target, parse_target

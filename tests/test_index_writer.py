@@ -8,7 +8,7 @@ import pytest
 
 from inlink.index.segments import load
 from inlink.index.writer import write_segments
-from inlink.store.settings import Settings
+from inlink.store.configuration import Settings
 from inlink.urls.domains import registrable_domain
 from tests.index_tables import Link, Page, Web, host_of, places_of, write_tables
 from tests.test_index_reader import random_web

@@ -23,8 +23,8 @@ from inlink.extract.batch import read_batch
 from inlink.extract.extraction import TEMPORARY, NotACrawlError, extract
 from inlink.extract.problems import KINDS
 from inlink.extract.source import find
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout, locked
-from inlink.store.settings import Settings
 from inlink.store.tables import LINKS, URLS, VISITS
 from tests.crawl_files import CrawlFile, Observed
 from tests.patience import PATIENCE, wait_until
@@ -264,7 +264,6 @@ from pathlib import Path
 from inlink.extract.extraction import extract
 from inlink.extract.source import find
 from inlink.store.layout import Layout, locked
-from inlink.store.settings import Settings
 
 (source,) = find(sys.argv[1])
 links = extract(source, Layout(Path(sys.argv[2])), Settings()).batch.links

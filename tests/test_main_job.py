@@ -33,8 +33,8 @@ from click.testing import CliRunner
 from inlink.cli import main
 from inlink.extract.extraction import extract
 from inlink.extract.source import find
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
-from inlink.store.settings import Settings
 
 from .reading import answers, events, made_crawl, records, urls
 from .reading.answers import Ranks, Row, Target

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from inlink.build import pagerank as module
-from inlink.build.pagerank import TOLERANCE, pagerank
+from inlink.fold import pagerank as module
+from inlink.fold.pagerank import TOLERANCE, pagerank
 
 Edges = list[tuple[int, int]]
 SIZES = [1, 2, 3, 5, 10, 50, 100, 1000]

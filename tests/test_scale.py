@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from inlink.build.pagerank import pagerank
-from inlink.build.scale import inlink_rank, received
+from inlink.fold.pagerank import pagerank
+from inlink.fold.scale import inlink_rank, received
 
 Edges = list[tuple[int, int]]
 

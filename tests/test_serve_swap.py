@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from inlink.build.publish import remove_old_generations
+from inlink.fold.publish import remove_old_generations
 from inlink.store.layout import Layout
 from tests.patience import PATIENCE, wait_until
 from tests.serving import Row, Server, make_current, serving, write_generation

@@ -19,7 +19,7 @@ import pytest
 from lxml import etree
 
 from inlink.evidence.check import check
-from inlink.store.settings import Settings
+from inlink.store.configuration import Settings
 from tests.patience import PATIENCE
 from tests.serving import INLINK, Row, Server, make_current, serving, stored_keys, write_generation
 

@@ -13,16 +13,16 @@ import pytest
 from click.testing import CliRunner
 
 from inlink.api.generations import Generations, NothingBuiltError
-from inlink.build import plan as build_plan
-from inlink.build.job import build
-from inlink.build.plan import Generation, Plan, read_generation
 from inlink.evidence.records import RecordGoneError, read_record, recorded
 from inlink.extract.batch import read_batch, write_description
 from inlink.extract.extraction import extract
 from inlink.extract.source import find
+from inlink.fold import recipe as fold_recipe
+from inlink.fold.job import build
+from inlink.fold.recipe import Generation, Recipe, read_generation
 from inlink.index.writer import write_segments
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
-from inlink.store.settings import Settings
 from inlink.store.versions import EXTRACTOR_RULES, FOLD_RULES, SEGMENT_FORMAT
 from tests.crawl_files import CrawlFile
 
@@ -88,7 +88,7 @@ def test_a_known_file_of_older_rules_is_read_again_and_takes_the_place(
     ingested(layout, crawl)
     old = as_older_rules_left_it(layout)
     first = built(layout)
-    assert first.plan.batches == (old,)
+    assert first.recipe.batches == (old,)
     status = json.loads(command(layout.root, "status", "--json"))
     assert (status["older_batches"], status["older_visits"]) == (1, 1)
     assert "1 batches with 1 visits are of older rules" in command(layout.root, "status")
@@ -102,7 +102,7 @@ def test_a_known_file_of_older_rules_is_read_again_and_takes_the_place(
     assert read_record(place).capture.uri == "https://page.example/"
 
     second = built(layout)
-    assert (second.plan.previous, second.plan.batches) == (None, (new.name,))
+    assert (second.recipe.previous, second.recipe.batches) == (None, (new.name,))
     assert second.counts.live_links == 1
     assert not (layout.batches / old).exists()
     said = counts(command(layout.root, "ingest", crawl))
@@ -120,7 +120,7 @@ def test_a_build_folds_one_batch_of_a_file_though_its_reading_again_was_cut_shor
     old = as_older_rules_left_it(layout)
     ingested(layout, crawl)
     (new,) = {path.name for path in layout.batch_directories()} - {old}
-    assert built(layout).plan.batches == (new,)
+    assert built(layout).recipe.batches == (new,)
     assert not (layout.batches / old).exists()
 
 
@@ -145,11 +145,11 @@ def test_batches_of_other_settings_are_not_replaced(tmp_path: Path, crawl: Path)
     assert (layout.batches / old / "batch.json").exists()
 
 
-def change_plan(layout: Layout, change: Callable[[Plan], Plan]) -> None:
-    """Let the current generation have been built by another plan."""
+def change_recipe(layout: Layout, change: Callable[[Recipe], Recipe]) -> None:
+    """Let the current generation have been built by another recipe."""
     number = layout.current_number() or 0
     generation = read_generation(layout, number)
-    changed = msgspec.structs.replace(generation, plan=change(generation.plan))
+    changed = msgspec.structs.replace(generation, recipe=change(generation.recipe))
     path = layout.generation(number) / "generation.json"
     path.write_bytes(msgspec.json.encode(changed))
 
@@ -159,7 +159,7 @@ def test_a_generation_of_another_version_is_folded_from_nothing(
 ) -> None:
     layout = Layout(tmp_path / "data")
     ingested(layout, crawl)
-    first = built(layout).plan
+    first = built(layout).recipe
     assert (first.fold_rules, first.segment_format) == (FOLD_RULES, SEGMENT_FORMAT)
     assert build(layout, Settings(), lambda *_: None, lambda *_: None) is None
     path = layout.generation(1) / "generation.json"
@@ -168,7 +168,7 @@ def test_a_generation_of_another_version_is_folded_from_nothing(
     said["plan"]["version"] = "0.2.0"  # as version 0.2.0 wrote it
     path.write_text(json.dumps(said))
     assert "of older rules; inlink build makes it anew" in command(layout.root, "status")
-    second = built(layout).plan
+    second = built(layout).recipe
     assert (second.previous, second.new_batches) == (None, first.batches)
     assert "of older rules" not in command(layout.root, "status")
 
@@ -179,7 +179,7 @@ def test_segments_of_another_format_are_not_served_but_written_anew(
     layout = Layout(tmp_path / "data")
     ingested(layout, crawl)
     built(layout)
-    change_plan(layout, lambda plan: msgspec.structs.replace(plan, segment_format=3))
+    change_recipe(layout, lambda recipe: msgspec.structs.replace(recipe, segment_format=3))
     path = layout.generation(1) / "segments" / "segments.json"
     path.write_text(path.read_text().replace(f'"format": {SEGMENT_FORMAT}', '"format": 3'))
     generations = Generations(layout)
@@ -188,8 +188,8 @@ def test_segments_of_another_format_are_not_served_but_written_anew(
         generations.lease().__enter__()
     assert "of older rules; inlink build makes it anew" in command(layout.root, "status")
 
-    plan = built(layout).plan
-    assert (plan.previous, plan.new_batches) == (1, ())
+    recipe = built(layout).recipe
+    assert (recipe.previous, recipe.new_batches) == (1, ())
     assert generations.refresh() == 2
     before, after = (layout.generation(number) / "tables" for number in (1, 2))
     for name in ("pages", "links", "urls", "places", "ranks"):
@@ -208,7 +208,7 @@ def test_an_interrupted_build_of_older_rules_is_not_gone_on_with(
         raise InterruptedError
 
     with monkeypatch.context() as older:
-        older.setattr(build_plan, "FOLD_RULES", FOLD_RULES - 1)
+        older.setattr(fold_recipe, "FOLD_RULES", FOLD_RULES - 1)
         with pytest.raises(InterruptedError):
             build(layout, Settings(), dies, lambda *_: None)
     begun = (layout.building / "tables" / "links.parquet").stat().st_ino

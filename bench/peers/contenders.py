@@ -20,8 +20,8 @@ from tests.serving import serving
 from bench.harness import INLINK, Kind, Run, Skipped
 from bench.peers import rows
 from inlink.api import PREFIX
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
-from inlink.store.settings import Settings
 
 PEERS = ("sqlite", "postgresql", "duck", "clickhouse")
 LOADED_AT_ONCE = 2  # the first two take long, with one processor each

@@ -168,7 +168,7 @@ class Keys:
         }
         if self._change(id_or_name, changes, KEYS.c.units_limit <= MAX_UNITS - units):
             return
-        key = self._one(chosen(id_or_name))
+        key = self._one(is_named(id_or_name))
         if key is not None and key.units_limit is None:
             raise AccountsError(
                 f'The key "{id_or_name}" has unlimited units, so it cannot be topped up; '
@@ -183,7 +183,7 @@ class Keys:
             AccountsError: there is no such key.
         """
         with self._engine.begin() as connection:
-            if connection.execute(delete(KEYS).where(chosen(id_or_name))).rowcount == 0:
+            if connection.execute(delete(KEYS).where(is_named(id_or_name))).rowcount == 0:
                 raise no_such_key(id_or_name)
 
     def _one(self, condition: ColumnElement[bool]) -> Key | None:
@@ -195,12 +195,12 @@ class Keys:
         self, id_or_name: str, values: dict[str, Any], condition: ColumnElement[bool] | None = None
     ) -> bool:
         """Whether the key meets *condition* and was changed."""
-        statement = update(KEYS).where(chosen(id_or_name)).values(values)
+        statement = update(KEYS).where(is_named(id_or_name)).values(values)
         if condition is not None:
             statement = statement.where(condition)
         with self._engine.begin() as connection:
             changed = connection.execute(statement).rowcount > 0
-        if not changed and self._one(chosen(id_or_name)) is None:
+        if not changed and self._one(is_named(id_or_name)) is None:
             raise no_such_key(id_or_name)
         return changed
 
@@ -273,7 +273,7 @@ def is_id(id_or_name: str) -> bool:
     return id_or_name.isascii() and id_or_name.isdigit() and len(id_or_name) < 10
 
 
-def chosen(id_or_name: str) -> ColumnElement[bool]:
+def is_named(id_or_name: str) -> ColumnElement[bool]:
     """The condition on KEYS that picks this key."""
     if is_id(id_or_name):
         return KEYS.c.id == int(id_or_name)

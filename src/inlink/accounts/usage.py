@@ -4,7 +4,7 @@ import msgspec
 from sqlalchemy import Engine, select
 
 from inlink.accounts.database import KEYS, USAGE, AccountsError
-from inlink.accounts.keys import checked_day, chosen, is_id, no_such_key
+from inlink.accounts.keys import checked_day, is_id, is_named, no_such_key
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -55,7 +55,7 @@ def usage(
 def _key_id(engine: Engine, id_or_name: str) -> int:
     """The id of a key that is there, or that has been and was used."""
     with engine.connect() as connection:
-        found = connection.scalar(select(KEYS.c.id).where(chosen(id_or_name)))
+        found = connection.scalar(select(KEYS.c.id).where(is_named(id_or_name)))
         if found is None and is_id(id_or_name):
             found = connection.scalar(
                 select(USAGE.c.key_id).where(USAGE.c.key_id == int(id_or_name)).limit(1)

@@ -40,12 +40,12 @@ from inlink.api.commands import ROUTES, Command, Method
 from inlink.api.cursor import Cursors
 from inlink.api.download import download_route
 from inlink.api.errors import ApiError
-from inlink.api.formats import JSON, Format, chosen
+from inlink.api.formats import JSON, Format, format_named
 from inlink.api.generations import Generations
 from inlink.api.openapi import document
 from inlink.api.page import page_routes
 from inlink.api.service import Received, Rendered, Service, rendered_error
-from inlink.store import settings
+from inlink.store.configuration import load_settings
 from inlink.store.layout import Layout
 
 MAX_BODY = 2 * 1024 * 1024  # bytes: a hundred of the longest targets
@@ -65,21 +65,23 @@ def create_app(layout: Layout) -> Litestar:
     Raises:
         SettingsError: ``settings.json`` cannot be used.
     """
-    set_up = settings.load(layout.root)
-    engine = connect(set_up.accounts_url or layout.accounts)
+    settings = load_settings(layout.root)
+    engine = connect(settings.accounts_url or layout.accounts)
     generations = Generations(layout)
     ledger = Ledger(engine)
     turns = Turns(ledger)
     keys = Keys(engine)
     remembered = KeyCache(keys)
     limits = RateLimits(engine)
-    checks = Checks(layout, set_up)
+    checks = Checks(layout, settings)
     service = Service(
         generations,
         remembered,
         limits,
         ledger,
-        Resources(Cursors(layout.secret()), keys, Exports(engine), set_up, layout, limits, checks),
+        Resources(
+            Cursors(layout.secret()), keys, Exports(engine), settings, layout, limits, checks
+        ),
     )
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="answer")
     bulk = ThreadPoolExecutor(BULK_THREADS, thread_name_prefix="bulk")
@@ -274,5 +276,5 @@ def _output(request: HttpRequest) -> Format:
     """The format asked for, as far as that can be read."""
     with contextlib.suppress(ApiError):
         query = parameters.read_query(request.scope["query_string"])
-        return chosen(parameters.only_value(query, "output") or "json")
+        return format_named(parameters.only_value(query, "output") or "json")
     return JSON

@@ -15,8 +15,8 @@ from inlink.accounts.limits import RateLimits
 from inlink.api.checks import Checks
 from inlink.api.cursor import Cursors
 from inlink.index.reader import Reader
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
-from inlink.store.settings import Settings
 from inlink.urls.targets import Target
 
 Request = TypeVar("Request", bound=Struct)

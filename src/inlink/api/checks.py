@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from inlink.evidence.rows import Check, Question
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
-from inlink.store.settings import Settings
 
 AT_ONCE = 4
 """Checks under way in one server process."""

@@ -24,9 +24,8 @@ from inlink.api.csv_gz import write_csv_gz
 from inlink.api.generations import Generations, NothingBuiltError
 from inlink.index.reader import Reader
 from inlink.index.rows import Backlink
-from inlink.store import settings
+from inlink.store.configuration import Settings, load_settings
 from inlink.store.layout import Layout, sync_directory
-from inlink.store.settings import Settings
 from inlink.urls.canonical import url_of_key
 from inlink.urls.targets import Mode, Target, parse_target
 
@@ -67,9 +66,9 @@ def run(layout: Layout, lease: float = LEASE) -> None:
         stopping = True
 
     signal.signal(signal.SIGTERM, stop)
-    chosen = settings.load(layout.root)
-    engine = connect(chosen.accounts_url or layout.accounts)
-    worker = ExportWorker(layout, Exports(engine, lease), chosen, lambda: stopping)
+    settings = load_settings(layout.root)
+    engine = connect(settings.accounts_url or layout.accounts)
+    worker = ExportWorker(layout, Exports(engine, lease), settings, lambda: stopping)
     while not stopping:
         try:
             worked = worker.work()
@@ -86,11 +85,11 @@ class ExportWorker:
     """Makes exports one after the other; *stopping* tells between two batches whether to end."""
 
     def __init__(
-        self, layout: Layout, exports: Exports, chosen: Settings, stopping: Callable[[], bool]
+        self, layout: Layout, exports: Exports, settings: Settings, stopping: Callable[[], bool]
     ) -> None:
         self._directory = layout.exports
         self._exports = exports
-        self._settings = chosen
+        self._settings = settings
         self._stopping = stopping
         self._generations = Generations(layout)
         self._name = worker_name()
@@ -206,9 +205,9 @@ def sweep(exports: Exports, directory: Path, keep: float) -> None:
                 logger.info("%s: removed, no task has it", path.name)
 
 
-def unit_cost(chosen: Settings) -> int:
+def unit_cost(settings: Settings) -> int:
     """Units that one row costs."""
-    return chosen.costs.get(COMMAND, UNITS)
+    return settings.costs.get(COMMAND, UNITS)
 
 
 def file_host(target: Target) -> str:

@@ -42,7 +42,7 @@ JSON = Format("application/json", encode_json)
 SERVED = {"json": JSON, "xml": Format("application/xml", encode_xml)}
 
 
-def chosen(output: str) -> Format:
+def format_named(output: str) -> Format:
     """The format that the parameter ``output`` names.
 
     Raises:

@@ -23,7 +23,7 @@ from inlink.api.answers import RecordFile
 from inlink.api.call import AccountCall, Call, Resources, today
 from inlink.api.commands import COUNTED_LINKS, EXPORT, Command, Method
 from inlink.api.errors import HUGE_TARGET_STATUS, ApiError
-from inlink.api.formats import JSON, Format, chosen
+from inlink.api.formats import JSON, Format, format_named
 from inlink.api.generations import Generations, NothingBuiltError
 from inlink.api.requests import takes_batch
 from inlink.urls.targets import Mode, Target, TargetError, parse_target, parse_url
@@ -102,7 +102,7 @@ class Service:
         output = JSON
         try:
             query = parameters.read_query(received.query)
-            output = chosen(parameters.only_value(query, "output") or "json")
+            output = format_named(parameters.only_value(query, "output") or "json")
             key = self._key(query, received.authorization, may_wait)
             self._check_rate(key, may_wait)
             request = _request(command, received, query)

@@ -19,7 +19,7 @@ from inlink.cli.progress import count_progress
 from inlink.crawl.errors import CrawlError
 from inlink.crawl.plan_file import PlanError
 from inlink.crawl.spec import CrawlSpec, CrawlSummary, Progress, Scope
-from inlink.store import settings
+from inlink.store.configuration import SettingsError, load_settings
 from inlink.store.layout import BusyError, Layout
 
 
@@ -77,7 +77,7 @@ def crawl_command(
     spec = _interrupted(asked, layout, any_of_them=resume) or asked
     try:
         summary = run_crawl(spec, layout)
-    except (CrawlError, PlanError, settings.SettingsError, BusyError, OSError) as error:
+    except (CrawlError, PlanError, SettingsError, BusyError, OSError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:  # before anything was fetched
         _end_interrupted()
@@ -137,7 +137,7 @@ def run_crawl(spec: CrawlSpec, layout: Layout) -> CrawlSummary:
             note = f"{progress.queued:,} queued, {progress.bytes / 1e6:,.1f} MB"
             meter(progress.fetched, note)
 
-        return crawl(spec, layout, settings.load(layout.root), report)
+        return crawl(spec, layout, load_settings(layout.root), report)
 
 
 def _show(summary: CrawlSummary) -> None:

@@ -13,7 +13,7 @@ from inlink.cli.progress import Meter, bytes_progress
 from inlink.extract.ingest import Summary, ingest, sources_of
 from inlink.extract.problems import KINDS
 from inlink.extract.source import Source
-from inlink.store import settings
+from inlink.store.configuration import SettingsError, load_settings
 from inlink.store.layout import Layout
 
 
@@ -30,7 +30,7 @@ def ingest_command(files: tuple[str, ...], layout: Layout) -> None:
     summary = Summary()
     try:
         read_files(files, layout, summary)
-    except settings.SettingsError as error:
+    except SettingsError as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         _show(summary)
@@ -48,10 +48,10 @@ def read_files(files: Iterable[str], layout: Layout, summary: Summary) -> None:
     sources = sources_of(files, summary)
     sizes = [source.size for source in sources]
     total = None if None in sizes else sum(size for size in sizes if size)
-    chosen = settings.load(layout.root)
+    settings = load_settings(layout.root)
     with bytes_progress("Reading", total) as meter:
         report = _report(meter, len(sources))
-        ingest(sources, layout, chosen, os.cpu_count() or 1, summary, report)
+        ingest(sources, layout, settings, os.cpu_count() or 1, summary, report)
 
 
 def _report(meter: Meter, files: int) -> Callable[[Source, int], None]:

@@ -15,7 +15,7 @@ from inlink.accounts.database import AccountsError, connect
 from inlink.accounts.keys import Key, Keys
 from inlink.accounts.usage import Usage, usage
 from inlink.cli.options import Function, data_option
-from inlink.store import settings
+from inlink.store.configuration import SettingsError, load_settings
 from inlink.store.layout import Layout
 
 UNLIMITED = "unlimited"
@@ -32,12 +32,12 @@ def keys() -> None:
 def _database(layout: Layout) -> Iterator[Engine]:
     """The accounts of *layout*; what cannot be done is told without a traceback."""
     try:
-        engine = connect(settings.load(layout.root).accounts_url or layout.accounts)
+        engine = connect(load_settings(layout.root).accounts_url or layout.accounts)
         try:
             yield engine
         finally:
             engine.dispose()
-    except (AccountsError, settings.SettingsError) as error:
+    except (AccountsError, SettingsError) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -14,7 +14,7 @@ import click
 
 from inlink.cli.options import data_option
 from inlink.cli.steps import steps_progress
-from inlink.store import settings
+from inlink.store.configuration import SettingsError, load_settings
 from inlink.store.layout import BusyError, Layout
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def plan(
     time = at.replace(tzinfo=dt.UTC) if at else dt.datetime.now(dt.UTC)
     try:
         counts = write_plans(layout, budget, time, out, split)
-    except (BusyError, settings.SettingsError, OSError, ValueError) as error:
+    except (BusyError, SettingsError, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     for address, why in counts.items():
         kinds = ", ".join(f"{count:,} {name}" for name, count in sorted(why.items()))
@@ -52,13 +52,13 @@ def write_plans(
 ) -> dict[str, Counter[str]]:
     """Plan, and write it; how many URLs of each kind (``why``) stand in which file."""
     from inlink.crawl.plan_file import part_of, write_plan
-    from inlink.plan.job import planned
+    from inlink.recrawl.job import planned
 
     address = out or str(layout.plans / f"{layout.current_number() or 0:08d}.jsonl.gz")
     counts: dict[str, Counter[str]] = {}
     with (
-        steps_progress("inlink.plan") as report,
-        planned(layout, settings.load(layout.root), budget, at, report) as entries,
+        steps_progress("inlink.recrawl") as report,
+        planned(layout, load_settings(layout.root), budget, at, report) as entries,
     ):
         for part, part_address in enumerate(_addresses(address, split)):
             own = (entry for entry in entries() if not split or part_of(entry.url, split) == part)

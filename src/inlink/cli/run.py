@@ -23,7 +23,7 @@ from inlink.cli.options import data_option
 from inlink.cli.plan import BUDGET, write_plans
 from inlink.crawl.spec import CrawlSpec
 from inlink.extract.ingest import Summary
-from inlink.store import settings
+from inlink.store.configuration import load_settings
 from inlink.store.layout import BusyError, Layout, locked
 from inlink.urls.canonical import canonical_url, url_id
 
@@ -145,7 +145,7 @@ def _unvisited(layout: Layout, seeds: tuple[str, ...]) -> tuple[str, ...]:
     number = layout.current_number()
     if number is None or not seeds:
         return seeds
-    dropped = settings.load(layout.root).drop_parameters
+    dropped = load_settings(layout.root).drop_parameters
     urls = {seed: canonical_url(seed, drop_parameters=dropped) for seed in seeds}
     ids = {url_id(url): seed for seed, url in urls.items() if url}
     pages = layout.generation(number) / "tables" / "pages.parquet"
@@ -176,4 +176,4 @@ def _take_in(layout: Layout) -> None:
             _log.error("%s could not be ingested: %s", failure.name, failure.reason)
     generation = build_generation(layout)
     if generation:
-        _log.info("published generation %d: %s", generation.plan.number, generation.counts)
+        _log.info("published generation %d: %s", generation.recipe.number, generation.counts)

@@ -23,7 +23,7 @@ from uvicorn.supervisors import Multiprocess
 
 from inlink.api import PREFIX
 from inlink.cli.options import data_option
-from inlink.store import settings
+from inlink.store.configuration import SettingsError, load_settings
 from inlink.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ def serve(layout: Layout, host: str, port: int, workers: int, export_workers: in
     """
     try:
         layout.root.mkdir(parents=True, exist_ok=True)
-        settings.load(layout.root)
+        load_settings(layout.root)
         layout.secret()
-    except (OSError, settings.SettingsError) as error:
+    except (OSError, SettingsError) as error:
         raise click.ClickException(str(error)) from error
     listener = _listen(host, port)
     answers = threading.Event()
@@ -189,7 +189,7 @@ def _what_is_wrong(layout: Layout) -> str:
     from inlink.accounts.database import AccountsError, connect
 
     try:
-        connect(settings.load(layout.root).accounts_url or layout.accounts).dispose()
+        connect(load_settings(layout.root).accounts_url or layout.accounts).dispose()
     except AccountsError as error:
         return str(error)
     return "A server process could not start."

@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from inlink.build.plan import Counts, Plan, read_generation
 from inlink.cli.options import data_option
 from inlink.extract.batch import readings
+from inlink.fold.recipe import Counts, Recipe, read_generation
 from inlink.store.layout import BusyError, Layout, locked
 from inlink.store.versions import EXTRACTOR_RULES
 
@@ -70,7 +70,7 @@ def read_status(layout: Layout) -> Status:
     generations = tuple(
         _generation(layout, number, number == current) for number in layout.generation_numbers()
     )
-    built = set(read_generation(layout, current).plan.batches) if current is not None else set()
+    built = set(read_generation(layout, current).recipe.batches) if current is not None else set()
     return Status(
         batches=len(batches),
         batches_not_built=len(batches - built),
@@ -88,16 +88,16 @@ def _generation(layout: Layout, number: int, current: bool) -> GenerationStatus:
         number=number,
         current=current,
         created_at=generation.created_at,
-        batches=len(generation.plan.batches),
+        batches=len(generation.recipe.batches),
         counts=generation.counts,
         bytes=_bytes(layout.generation(number)),
-        older_rules=generation.plan.is_of_older_rules,
+        older_rules=generation.recipe.is_of_older_rules,
     )
 
 
 def _building(layout: Layout) -> BuildStatus | None:
     try:
-        plan = msgspec.json.decode((layout.building / "plan.json").read_bytes(), type=Plan)
+        recipe = msgspec.json.decode((layout.building / "recipe.json").read_bytes(), type=Recipe)
     except FileNotFoundError:
         return None
     done = [*layout.building.glob("steps/*.parquet"), *layout.building.glob("tables/*.parquet")]
@@ -107,9 +107,9 @@ def _building(layout: Layout) -> BuildStatus | None:
     except BusyError:
         running = True
     return BuildStatus(
-        number=plan.number,
+        number=recipe.number,
         running=running,
-        new_batches=len(plan.new_batches),
+        new_batches=len(recipe.new_batches),
         steps_done=tuple(sorted(path.stem for path in done)),
     )
 

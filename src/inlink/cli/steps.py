@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from inlink.build.workspace import StepProgress
+    from inlink.fold.workspace import StepProgress
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from inlink.cli.options import data_option
 from inlink.crawl.errors import CrawlError
 from inlink.evidence.check import CheckError, check
 from inlink.evidence.rows import Check, Occurrence
-from inlink.store import settings
+from inlink.store.configuration import SettingsError, load_settings
 from inlink.store.layout import Layout
 
 EXIT_CODES = {"there": 0, "not_there": 1, "not_checked": 2}
@@ -29,8 +29,8 @@ def verify(layout: Layout, url_from: str, url_to: str, as_json: bool) -> None:
     """
     try:
         with TemporaryDirectory(prefix="inlink-verify-") as folder:
-            found = check(url_from, url_to, settings.load(layout.root), Path(folder))
-    except (CheckError, CrawlError, settings.SettingsError) as error:
+            found = check(url_from, url_to, load_settings(layout.root), Path(folder))
+    except (CheckError, CrawlError, SettingsError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(EXIT_CODES["not_checked"])
     click.echo(msgspec.json.encode(found) if as_json else _written(found))

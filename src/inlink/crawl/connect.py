@@ -16,7 +16,7 @@ from inlink.crawl.addresses import Addresses, Resolve, is_local_name
 from inlink.crawl.errors import FetchError, ProxyError
 from inlink.extract.http import parse_response
 from inlink.extract.limits import MAX_HEADER_BYTES
-from inlink.store.settings import Settings
+from inlink.store.configuration import Settings
 
 _ADDRESSES_TRIED = 3
 _INTERIM_ANSWERS = 10

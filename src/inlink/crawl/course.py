@@ -47,7 +47,7 @@ from inlink.crawl.spec import CrawlSpec
 from inlink.crawl.warc import WarcFiles
 from inlink.extract.http import field
 from inlink.extract.observe import REDIRECTS
-from inlink.store.settings import Settings
+from inlink.store.configuration import Settings
 from inlink.urls.canonical import canonical_url
 
 SETTLING_SECONDS = 0.05

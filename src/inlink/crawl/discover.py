@@ -12,7 +12,7 @@ from inlink.extract.observe import Observer
 from inlink.extract.outcomes import REDIRECTING
 from inlink.extract.problems import Problems
 from inlink.extract.urlbook import UrlBook
-from inlink.store.settings import Settings
+from inlink.store.configuration import Settings
 
 
 class Found(NamedTuple):

@@ -31,8 +31,8 @@ from inlink.crawl.plan_file import read_plan
 from inlink.crawl.reach import Reach
 from inlink.crawl.spec import CrawlSpec, CrawlSummary, Progress
 from inlink.crawl.warc import WarcFiles
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout, locked, write_atomically
-from inlink.store.settings import Settings
 from inlink.urls.canonical import canonical_url
 
 __all__ = ["CrawlError", "CrawlSpec", "CrawlSummary", "Progress", "crawl", "unfinished"]

@@ -7,7 +7,7 @@ from inlink.crawl.addresses import is_loopback
 from inlink.crawl.frontier import Frontier, Task, host_of
 from inlink.crawl.spec import CrawlSpec
 from inlink.crawl.traps import in_order, is_trap, pattern_of, without_session
-from inlink.store.settings import Settings
+from inlink.store.configuration import Settings
 from inlink.urls.domains import registrable_domain
 
 

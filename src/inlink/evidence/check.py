@@ -25,9 +25,8 @@ from inlink.extract.captures import Capture, written_time
 from inlink.extract.problems import Problems
 from inlink.extract.records import read_records
 from inlink.extract.source import HashingFile
-from inlink.store import settings as store_settings
+from inlink.store.configuration import Settings, load_settings
 from inlink.store.layout import Layout
-from inlink.store.settings import Settings
 from inlink.urls.canonical import canonical_url
 
 NO_ANSWER = ("failed", "page_dropped")
@@ -111,7 +110,7 @@ def main() -> None:
     sys.stdout.buffer.flush()
     question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
     signal.alarm(question.seconds)
-    settings = store_settings.load(Path(question.data))
+    settings = load_settings(Path(question.data))
     try:
         found = check(question.url_from, question.url_to, settings, Path(question.folder))
     except (CheckError, CrawlError) as error:

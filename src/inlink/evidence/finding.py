@@ -17,7 +17,7 @@ from inlink.extract.observe import LinkRow, Observation, Observer
 from inlink.extract.outcomes import COUNTING, REDIRECTING
 from inlink.extract.problems import Problems
 from inlink.extract.urlbook import UrlBook
-from inlink.store.settings import Settings
+from inlink.store.configuration import Settings
 from inlink.urls.canonical import canonical_url, text_id
 
 MAX_OCCURRENCES = 100

@@ -34,8 +34,8 @@ from inlink.extract.segments import joined
 from inlink.extract.source import HashingFile, Source, is_there
 from inlink.extract.urlbook import UrlBook
 from inlink.extract.wat import told_by
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout, publish_directory
-from inlink.store.settings import Settings
 from inlink.store.versions import EXTRACTOR_RULES
 
 TEMPORARY = ".ingest-"

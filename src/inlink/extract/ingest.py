@@ -15,8 +15,8 @@ from inlink.extract.batch import Batch, fingerprint, read_batch, replace_older
 from inlink.extract.extraction import Extraction, clean_up, extract
 from inlink.extract.pool import Pool, Progress
 from inlink.extract.source import Source, crawl_files, find
+from inlink.store.configuration import Settings
 from inlink.store.layout import BusyError, Layout, locked
-from inlink.store.settings import Settings
 from inlink.store.versions import EXTRACTOR_RULES
 
 Report = Callable[[Source, int], None]

@@ -22,7 +22,7 @@ from inlink.index.files import Column, one_batch, write_columns
 from inlink.index.segments import PartitionCounts, SegmentCounts
 from inlink.index.strings import BLOCK_ROWS, SAMPLE_BLOCKS, write_strings
 from inlink.index.summaries import SUMMARY_LINKS, write_summaries
-from inlink.store.settings import Settings
+from inlink.store.configuration import Settings
 from inlink.store.versions import SEGMENT_FORMAT
 from inlink.urls.canonical import text_id
 from inlink.urls.domains import icann_domain, is_ip_address

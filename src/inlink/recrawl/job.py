@@ -16,15 +16,15 @@ import ibis.expr.types as ir
 import pyarrow.parquet as pq
 from ibis import _
 
-from inlink.build.plan import read_generation
-from inlink.build.workspace import StepProgress, Workspace
 from inlink.crawl.plan_file import PlanEntry, Why
 from inlink.extract.outcomes import CONTENT
-from inlink.plan.intervals import histories
-from inlink.plan.worth import Known, best_first, choose, known_pages, new_urls, stakes
+from inlink.fold.recipe import read_generation
+from inlink.fold.workspace import StepProgress, Workspace
+from inlink.recrawl.intervals import histories
+from inlink.recrawl.worth import Known, best_first, choose, known_pages, new_urls, stakes
 from inlink.store import tables
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout, locked
-from inlink.store.settings import Settings
 
 Entries = Callable[[], Iterator[PlanEntry]]
 """The entries of a plan, best first; may be called again."""
@@ -72,7 +72,7 @@ def _choose(
     at: dt.datetime,
 ) -> None:
     """Make the step ``entries``."""
-    batches = read_generation(layout, number).plan.batches
+    batches = read_generation(layout, number).recipe.batches
     files = [layout.batches / batch / "visits.parquet" for batch in batches]
     visits = work.read(files, tables.VISITS)
     folder = layout.generation(number) / "tables"

@@ -12,7 +12,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from inlink.build.workspace import Workspace, count
+from inlink.fold.workspace import Workspace, count
 
 LATER_HOP = "link_removed"
 """Why a chain is lost that ends because a hop behind the first one does."""

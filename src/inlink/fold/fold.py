@@ -10,17 +10,17 @@ from pathlib import Path
 import ibis.expr.types as ir
 from ibis import _
 
-from inlink.build import chains, graph, history, places, rank, rank_history, visits
-from inlink.build.borrowed import Borrowed, Extraction, read_borrowed
-from inlink.build.plan import Counts, Plan
-from inlink.build.workspace import StepProgress, Workspace, count
+from inlink.fold import chains, graph, history, places, rank, rank_history, visits
+from inlink.fold.borrowed import Borrowed, Extraction, read_borrowed
+from inlink.fold.recipe import Counts, Recipe
+from inlink.fold.workspace import StepProgress, Workspace, count
 from inlink.store import tables
 from inlink.store.layout import Layout
 
 
-def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) -> Counts:
-    """Make every table of the generation *plan* describes, in ``work.tables``."""
-    read = _Inputs(layout, plan, work)
+def fold(layout: Layout, recipe: Recipe, work: Workspace, progress: StepProgress) -> Counts:
+    """Make every table of the generation *recipe* describes, in ``work.tables``."""
+    read = _Inputs(layout, recipe, work)
     columns = tables.BACKLINKS.names
 
     sources = visits.Sources(
@@ -30,18 +30,18 @@ def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) ->
         new=work.step("new-visits", visits.distinct_visits(read.new("visits"))),
         every=read.every("visits"),
     )
-    expiry = visits.Expiry(sources.newest(), plan.stale_days)
+    expiry = visits.Expiry(sources.newest(), recipe.stale_days)
     reopened = work.step("reopened-pages", visits.reopened_pages(sources, expiry))
     folded = work.step("visits", visits.visits_to_fold(sources, reopened, expiry))
     lent: Borrowed | None = None
     if not _is_empty(visits.revisits(folded)):
         named = work.step("named-revisits", visits.resolve_named(folded, sources.every))
         if not _is_empty(visits.borrowing(named)):
-            lent = _read_borrowed(work, read, visits.borrowing(named), plan)
+            lent = _read_borrowed(work, read, visits.borrowing(named), recipe)
             named = visits.on_own_pages(named, lent.outcomes)
         folded = work.step("resolved-visits", visits.resolve_unnamed(named))
     urls = _fold_urls(work, read, lent, reopened)
-    folded = visits.state_visits(folded, plan.failed_visits)
+    folded = visits.state_visits(folded, recipe.failed_visits)
     steps = work.step("visit-steps", visits.number_steps(folded, visits.expiries(folded, expiry)))
     pages = work.table("pages", visits.fold_pages(sources.pages, folded, steps), tables.PAGES)
     work.table("referrals", visits.fold_referrals(sources), tables.REFERRALS)
@@ -68,7 +68,7 @@ def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) ->
         history.fold_redirects(found, steps, read.before("redirects"), reopened),
         tables.REDIRECTS,
     )
-    chained = chains.fold_chains(work, redirects, urls, plan.redirect_hops)
+    chained = chains.fold_chains(work, redirects, urls, recipe.redirect_hops)
     backlinks = work.table(
         "links", elements.select(columns).union(chained.select(columns)), tables.BACKLINKS
     )
@@ -90,10 +90,12 @@ def fold(layout: Layout, plan: Plan, work: Workspace, progress: StepProgress) ->
     return _count(pages, urls, backlinks)
 
 
-def _read_borrowed(work: Workspace, read: "_Inputs", borrowing: ir.Table, plan: Plan) -> Borrowed:
+def _read_borrowed(
+    work: Workspace, read: "_Inputs", borrowing: ir.Table, recipe: Recipe
+) -> Borrowed:
     known = read.before("urls").union(read.new("urls"))
     pages = known.semi_join(borrowing, "url_id").distinct()
-    settings = Extraction(plan.drop_parameters, plan.robot_name)
+    settings = Extraction(recipe.drop_parameters, recipe.robot_name)
     return read_borrowed(
         work, borrowing, read.every("visits"), read.every("links"), pages, settings
     )
@@ -169,34 +171,34 @@ _GENERATION = {
 class _Inputs:
     """The tables that a fold reads: of generations before and of the batches."""
 
-    def __init__(self, layout: Layout, plan: Plan, work: Workspace) -> None:
+    def __init__(self, layout: Layout, recipe: Recipe, work: Workspace) -> None:
         self._layout = layout
-        self._plan = plan
+        self._recipe = recipe
         self._work = work
 
     def before(self, name: str) -> ir.Table:
         """A table of the previous generation; empty where the fold starts from nothing."""
-        return self._work.read(self._tables(name, self._plan.previous), _GENERATION[name])
+        return self._work.read(self._tables(name, self._recipe.previous), _GENERATION[name])
 
     def published(self, name: str) -> ir.Table:
         """A table of the generation published before; empty where there is none.
 
         Generations that earlier versions made have ranks but no history of them.
         """
-        files = self._tables(name, self._plan.ranked_before)
+        files = self._tables(name, self._recipe.ranked_before)
         return self._work.read([file for file in files if file.exists()], _GENERATION[name])
 
     def new(self, name: str) -> ir.Table:
         """A table of the batches that are folded for the first time."""
-        return self._work.read(self._files(name, self._plan.new_batches), _BATCH[name])
+        return self._work.read(self._files(name, self._recipe.new_batches), _BATCH[name])
 
     def every(self, name: str) -> ir.Table:
         """A table of all batches."""
-        return self._work.read(self._files(name, self._plan.batches), _BATCH[name])
+        return self._work.read(self._files(name, self._recipe.batches), _BATCH[name])
 
     def recorded(self, *, every: bool) -> ir.Table:
         """The visits of all batches, or of new ones, with their ``batch`` and ``row`` in it."""
-        batches = self._plan.batches if every else self._plan.new_batches
+        batches = self._recipe.batches if every else self._recipe.new_batches
         return self._work.read_placed(self._files("visits", batches), tables.VISITS)
 
     def _tables(self, name: str, generation: int | None) -> list[Path]:

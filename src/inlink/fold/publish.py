@@ -11,13 +11,13 @@ import shutil
 
 import msgspec
 
-from inlink.build.plan import Counts, Generation, Plan
+from inlink.fold.recipe import Counts, Generation, Recipe
 from inlink.store.layout import BusyError, Layout, locked, publish_directory, write_atomically
 
 
-def publish(layout: Layout, plan: Plan, counts: Counts) -> Generation:
+def publish(layout: Layout, recipe: Recipe, counts: Counts) -> Generation:
     """Make ``building/``, which has all that it needs, the current generation."""
-    generation = Generation(plan, counts, dt.datetime.now(dt.UTC))
+    generation = Generation(recipe, counts, dt.datetime.now(dt.UTC))
     write_atomically(layout.building / "generation.json", msgspec.json.encode(generation))
     finish_publishing(layout)
     return generation
@@ -30,7 +30,7 @@ def finish_publishing(layout: Layout) -> None:
     """
     finished = layout.building / "generation.json"
     if finished.exists():
-        number = msgspec.json.decode(finished.read_bytes(), type=Generation).plan.number
+        number = msgspec.json.decode(finished.read_bytes(), type=Generation).recipe.number
         layout.generations.mkdir(exist_ok=True)
         for folder in ("steps", "spill"):  # not before: without them the build would start again
             shutil.rmtree(layout.building / folder, ignore_errors=True)

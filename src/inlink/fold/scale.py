@@ -20,7 +20,7 @@ InLink Rank is
 import numpy as np
 from numpy.typing import NDArray
 
-from inlink.build.pagerank import DAMPING, Nodes
+from inlink.fold.pagerank import DAMPING, Nodes
 
 FINEST = 0.01
 """R0: what each of 85 pages receives that a page without in-links links to; the scale is

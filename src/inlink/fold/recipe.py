@@ -4,8 +4,8 @@ import datetime as dt
 
 import msgspec
 
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
-from inlink.store.settings import Settings
 from inlink.store.versions import FOLD_RULES, SEGMENT_FORMAT
 
 
@@ -20,8 +20,8 @@ class Counts(msgspec.Struct, frozen=True):
     lost_links: int
 
 
-class Plan(msgspec.Struct, frozen=True):
-    """What a build folds. Two builds with the same plan make the same generation.
+class Recipe(msgspec.Struct, frozen=True):
+    """What a build folds. Two builds with the same recipe make the same generation.
 
     ``previous`` is the generation that the fold goes on from, None where it starts from nothing.
     ``ranked_before`` is the one that this one takes the place of: its ranks become past values.
@@ -50,12 +50,12 @@ class Plan(msgspec.Struct, frozen=True):
 class Generation(msgspec.Struct, frozen=True):
     """``generation.json``."""
 
-    plan: Plan
+    recipe: Recipe = msgspec.field(name="plan")  # the name that versions before 0.3 gave it
     counts: Counts
     created_at: dt.datetime
 
 
-def make_plan(layout: Layout, settings: Settings) -> Plan | None:
+def make_recipe(layout: Layout, settings: Settings) -> Recipe | None:
     """What to build next; None where the current generation has it all.
 
     The fold starts from nothing where it cannot go on from the previous generation: other settings
@@ -64,7 +64,7 @@ def make_plan(layout: Layout, settings: Settings) -> Plan | None:
     """
     batches = tuple(path.name for path in layout.batch_directories())
     current = layout.current_number()
-    from_nothing = Plan(
+    from_nothing = Recipe(
         number=max(layout.generation_numbers(), default=0) + 1,
         previous=None,
         batches=batches,
@@ -80,7 +80,7 @@ def make_plan(layout: Layout, settings: Settings) -> Plan | None:
     )
     if current is None:
         return from_nothing if batches else None
-    before = read_generation(layout, current).plan
+    before = read_generation(layout, current).recipe
     if _rules(before) != _rules(from_nothing) or not set(before.batches) <= set(batches):
         return from_nothing
     new = tuple(sorted(set(batches) - set(before.batches)))
@@ -89,10 +89,16 @@ def make_plan(layout: Layout, settings: Settings) -> Plan | None:
     return msgspec.structs.replace(from_nothing, previous=current, new_batches=new)
 
 
-def _rules(plan: Plan) -> tuple[object, ...]:
+def _rules(recipe: Recipe) -> tuple[object, ...]:
     """What the tables of two generations have to have in common for a fold to go on."""
-    extraction = plan.drop_parameters, plan.robot_name
-    return *extraction, plan.failed_visits, plan.redirect_hops, plan.stale_days, plan.fold_rules
+    extraction = recipe.drop_parameters, recipe.robot_name
+    return (
+        *extraction,
+        recipe.failed_visits,
+        recipe.redirect_hops,
+        recipe.stale_days,
+        recipe.fold_rules,
+    )
 
 
 def read_generation(layout: Layout, number: int) -> Generation:

@@ -84,7 +84,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Forward proxy for all that is fetched (``http://host:port``); null: none."""
 
 
-def load(directory: Path) -> Settings:
+def load_settings(directory: Path) -> Settings:
     """Read ``settings.json`` of the data directory *directory*; the defaults where there is none.
 
     Raises:

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from inlink.build.places import MOST
+from inlink.fold.places import MOST
 from tests.generations import build_tables, fold, table
 from tests.observations import Link, Visit, write_batch
-from tests.test_build_fold import made_visits, split
+from tests.test_fold import made_visits, split
 
 Place = tuple[str, int]
 LINKS = (Link("https://b.example/"),)

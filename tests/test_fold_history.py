@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
-from inlink.store.settings import Settings
 from tests.generations import build_tables, fold, stretches, table
 from tests.observations import START, Link, Visit
 

@@ -17,10 +17,10 @@ from click.testing import CliRunner, Result
 
 from inlink.cli import main
 from inlink.crawl.plan_file import PlanEntry, read_plan
-from inlink.plan.intervals import interval
-from inlink.plan.job import planned
+from inlink.recrawl.intervals import interval
+from inlink.recrawl.job import planned
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
-from inlink.store.settings import Settings
 from tests.generations import build_tables, fold, table
 from tests.observations import START, Link, Visit, write_batch
 
@@ -32,8 +32,8 @@ def plan(
     directory: Path, day: float, budget: int = 1000, settings: Settings | None = None
 ) -> list[PlanEntry]:
     at = START + dt.timedelta(days=day)
-    chosen = settings or Settings()
-    with planned(Layout(directory), chosen, budget, at, lambda *_: None) as entries:
+    settings = settings or Settings()
+    with planned(Layout(directory), settings, budget, at, lambda *_: None) as entries:
         return list(entries())
 
 
@@ -171,7 +171,7 @@ def made_visits(chance: random.Random) -> list[Visit]:
 
 
 def read_plainly(directory: Path, visits: list[Visit], now: float) -> dict[str, tuple[str, float]]:
-    """What `inlink.plan` says of itself, done one page after the other."""
+    """What `inlink.recrawl` says of itself, done one page after the other."""
     urls = {row["url_id"]: row for row in table(directory, "urls")}
     rank = {row["url_id"]: max(row["inlink_rank"], 0) for row in table(directory, "ranks")}
     linked: dict[int, set[str]] = defaultdict(set)

@@ -11,8 +11,8 @@ import pytest
 
 from inlink.extract.extraction import extract
 from inlink.extract.source import find
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
-from inlink.store.settings import Settings
 from tests.generations import build_tables, fold, stretches, table
 from tests.observations import Link, Visit, write_batch
 

@@ -13,7 +13,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from inlink.build.workspace import count
+from inlink.fold.workspace import count
 
 UNKNOWN = -1
 """The rank of what was no node of the graph."""

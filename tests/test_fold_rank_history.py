@@ -20,10 +20,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from inlink.build.plan import Generation, read_generation
+from inlink.fold.recipe import Generation, read_generation
 from inlink.store import tables
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
-from inlink.store.settings import Settings
 from inlink.urls.canonical import url_id
 from tests.generations import build_tables, table
 from tests.observations import START, Link, Visit, write_batch
@@ -92,7 +92,7 @@ def current(directory: Path) -> Generation:
 
 
 def tables_of(directory: Path) -> Path:
-    return Layout(directory).generation(current(directory).plan.number) / "tables"
+    return Layout(directory).generation(current(directory).recipe.number) / "tables"
 
 
 def now(directory: Path, names: tuple[str, str, str, str]) -> Ranks:
@@ -233,13 +233,13 @@ def test_a_fold_from_nothing_carries_the_history_on(tmp_path: Path) -> None:
     rows = len(table(tmp_path, "past_ranks"))
     record.settings = Settings(failed_visits=1)
     generation = record.build(page("d", 3, "b"))
-    assert (generation.plan.previous, generation.plan.ranked_before) == (None, 2)
+    assert (generation.recipe.previous, generation.recipe.ranked_before) == (None, 2)
     assert len(table(tmp_path, "past_ranks")) > rows
     record.settings = Settings(failed_visits=2)
     generation = record.build()  # nothing new but the rules
-    assert (generation.plan.previous, generation.plan.ranked_before) == (None, 3)
+    assert (generation.recipe.previous, generation.recipe.ranked_before) == (None, 3)
     generation = record.build(page("c", 7))
-    assert (generation.plan.previous, generation.plan.ranked_before) == (4, 4)
+    assert (generation.recipe.previous, generation.recipe.ranked_before) == (4, 4)
 
 
 def test_no_rank_day_lies_before_the_last_when_a_batch_is_taken_away(tmp_path: Path) -> None:

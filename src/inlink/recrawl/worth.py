@@ -22,7 +22,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from inlink.plan.intervals import DAY, LONGEST, SHORTEST, interval
+from inlink.recrawl.intervals import DAY, LONGEST, SHORTEST, interval
 
 HUB_DOMAINS = 10
 """A page that links to so many domains is a hub: where links come and go."""

@@ -16,9 +16,9 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis import _
 
-from inlink.build.workspace import Workspace
 from inlink.extract.outcomes import outcome_of_page
 from inlink.extract.robots import directives_for
+from inlink.fold.workspace import Workspace
 from inlink.store import tables
 from inlink.urls.canonical import canonical_url
 from inlink.urls.describe import describe

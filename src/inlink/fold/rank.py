@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 from ibis import _
 
-from inlink.build.graph import domain_edges, page_nodes
-from inlink.build.pagerank import pagerank
-from inlink.build.scale import inlink_rank
-from inlink.build.workspace import Workspace
+from inlink.fold.graph import domain_edges, page_nodes
+from inlink.fold.pagerank import pagerank
+from inlink.fold.scale import inlink_rank
+from inlink.fold.workspace import Workspace
 
 RankProgress = Callable[[int, float], None]
 

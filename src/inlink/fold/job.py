@@ -1,4 +1,4 @@
-"""One build, from start to end: plan, fold, write the segments, publish, clean up.
+"""One build, from start to end: recipe, fold, write the segments, publish, clean up.
 
 Each step of the fold leaves a file in ``building/``. A build that was interrupted goes on with the
 next step, unless batches or rules have changed since; then it starts again.
@@ -10,13 +10,13 @@ from pathlib import Path
 
 import msgspec
 
-from inlink.build.fold import fold
-from inlink.build.plan import Counts, Generation, Plan, make_plan, read_generation
-from inlink.build.publish import finish_publishing, publish, remove_old_generations
-from inlink.build.workspace import StepProgress, Workspace
 from inlink.extract.batch import remove_replaced, replace_older
+from inlink.fold.fold import fold
+from inlink.fold.publish import finish_publishing, publish, remove_old_generations
+from inlink.fold.recipe import Counts, Generation, Recipe, make_recipe, read_generation
+from inlink.fold.workspace import StepProgress, Workspace
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout, locked, write_atomically
-from inlink.store.settings import Settings
 
 WriteSegments = Callable[[Path, Path, Settings, StepProgress], None]
 """The next stage: reads the directory of tables, fills that of segments."""
@@ -34,16 +34,16 @@ def build(
     with locked(layout.root / "build.lock"):
         finish_publishing(layout)
         replace_older(layout)
-        plan = make_plan(layout, settings)
-        if plan is None:
+        recipe = make_recipe(layout, settings)
+        if recipe is None:
             shutil.rmtree(layout.building, ignore_errors=True)  # what it was for is gone
             _remove_replaced(layout)
             return None
-        _prepare(layout, plan)
-        counts = _fold(layout, plan, settings, progress)
+        _prepare(layout, recipe)
+        counts = _fold(layout, recipe, settings, progress)
         building = layout.building
         write_segments(building / "tables", building / "segments", settings, progress)
-        generation = publish(layout, plan, counts)
+        generation = publish(layout, recipe, counts)
         remove_old_generations(layout, settings.keep_generations)
         _remove_replaced(layout)
         return generation
@@ -52,14 +52,14 @@ def build(
 def _remove_replaced(layout: Layout) -> None:
     """Remove the batches that were replaced and that evidence is not read from any more."""
     current = layout.current_number()
-    used = () if current is None else read_generation(layout, current).plan.batches
+    used = () if current is None else read_generation(layout, current).recipe.batches
     remove_replaced(layout, used)
 
 
-def _prepare(layout: Layout, plan: Plan) -> None:
-    """Keep what an interrupted build of the same plan has done; otherwise start with nothing."""
-    path = layout.building / "plan.json"
-    content = msgspec.json.encode(plan)
+def _prepare(layout: Layout, recipe: Recipe) -> None:
+    """Keep what an interrupted build of the same recipe has done; otherwise start with nothing."""
+    path = layout.building / "recipe.json"
+    content = msgspec.json.encode(recipe)
     if path.exists() and path.read_bytes() == content:
         return
     shutil.rmtree(layout.building, ignore_errors=True)
@@ -67,9 +67,9 @@ def _prepare(layout: Layout, plan: Plan) -> None:
     write_atomically(path, content)
 
 
-def _fold(layout: Layout, plan: Plan, settings: Settings, progress: StepProgress) -> Counts:
+def _fold(layout: Layout, recipe: Recipe, settings: Settings, progress: StepProgress) -> Counts:
     work = Workspace(layout.building, settings.memory_limit, progress)
     try:
-        return fold(layout, plan, work, progress)
+        return fold(layout, recipe, work, progress)
     finally:
         work.close()

@@ -14,7 +14,7 @@ import pytest
 from inlink.store.layout import Layout, locked
 from tests.observations import write_batch
 from tests.patience import PATIENCE
-from tests.test_build_fold import made_visits
+from tests.test_fold import made_visits
 
 KILLS = 12
 
@@ -152,7 +152,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from inlink.build.workspace import Workspace
+from inlink.fold.workspace import Workspace
 
 directory = Path(sys.argv[1])
 numbers = pa.table({"number": np.random.default_rng(1).integers(0, 1 << 62, 5_000_000)})

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from inlink.store.settings import Settings
+from inlink.store.configuration import Settings
 from tests.generations import Stretch, fold, stretches, table
 from tests.observations import Link, Visit
 from tests.reading import markup, records, urls

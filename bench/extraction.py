@@ -35,9 +35,9 @@ from warcio.archiveiterator import ArchiveIterator as WarcioIterator
 from bench.harness import INLINK, SHARED, Goal, Kind, Measurement, Run, Skipped, in_turns
 from inlink.extract.extraction import extract
 from inlink.extract.ingest import Summary, ingest
-from inlink.extract.source import find
 from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
+from inlink.web.source import find
 
 TITLE = "Extraction: from crawl files to observations"
 GOALS = [

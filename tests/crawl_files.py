@@ -11,11 +11,11 @@ from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from inlink.extract.extraction import Extraction, extract
-from inlink.extract.framing import Record
-from inlink.extract.records import read_records
-from inlink.extract.source import HashingFile, find
 from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
+from inlink.web.framing import Record
+from inlink.web.records import read_records
+from inlink.web.source import HashingFile, find
 
 DATE = "2026-01-02T03:04:05Z"
 HTML = (("Content-Type", "text/html; charset=utf-8"),)

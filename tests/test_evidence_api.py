@@ -26,11 +26,11 @@ from inlink.accounts.usage import usage
 from inlink.api.openapi import document
 from inlink.client import Client, ClientError
 from inlink.extract.extraction import extract
-from inlink.extract.source import find
 from inlink.fold.job import build
 from inlink.index.writer import write_segments
 from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
+from inlink.web.source import find
 from tests.crawl_files import CrawlFile
 from tests.serving import Server, serving
 

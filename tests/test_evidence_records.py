@@ -26,9 +26,9 @@ from inlink.evidence.records import (
 )
 from inlink.extract.captures import microseconds, written_time
 from inlink.extract.extraction import extract
-from inlink.extract.source import find, is_there
 from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
+from inlink.web.source import find, is_there
 from tests.crawl_files import CrawlFile
 
 REAL = [

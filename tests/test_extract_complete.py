@@ -13,8 +13,8 @@ import brotli  # type: ignore[import-untyped]
 import pytest
 import zstandard
 
-from inlink.extract.http import Fields, Response, decoded_body
-from inlink.extract.limits import MAX_BLOCK_BYTES, MAX_BODY_BYTES, MAX_HEADER_BYTES
+from inlink.web.http import Fields, Response, decoded_body
+from inlink.web.limits import MAX_BLOCK_BYTES, MAX_BODY_BYTES, MAX_HEADER_BYTES
 from tests.crawl_files import HTML, CrawlFile, Observed, observe, observe_page, raw_record
 
 PAGE = "https://page.example/"

@@ -18,7 +18,7 @@ from warcio.archiveiterator import ArchiveIterator
 from inlink.extract.depth import cut_position
 from inlink.extract.elements import OpenElements
 from inlink.extract.html import Link, Page, read_page
-from inlink.extract.limits import MAX_ANCHOR, MAX_LINKS, MAX_TITLE
+from inlink.web.limits import MAX_ANCHOR, MAX_LINKS, MAX_TITLE
 
 HTML = "{http://www.w3.org/1999/xhtml}"
 FILES = ("aut-example.warc.gz", "dolma-sample-0000.warc.gz", "dolma-sample-0001.warc.gz",

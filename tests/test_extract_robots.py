@@ -4,8 +4,8 @@ import datetime as dt
 
 import pytest
 
-from inlink.extract.headers import canonical_link
 from inlink.extract.robots import directives_for, is_robots_name, normalised
+from inlink.web.link_field import canonical_link
 
 
 # The fields are the examples of Google's page on the robots meta tag and X-Robots-Tag.

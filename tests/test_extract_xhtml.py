@@ -12,8 +12,8 @@ from selectolax.lexbor import LexborNode
 from inlink.extract.content import read_content
 from inlink.extract.depth import MAX_DEPTH
 from inlink.extract.html import Page, parsed_xml
-from inlink.extract.media_types import XHTML, MediaType
 from inlink.extract.xhtml import xml_tree
+from inlink.web.media_types import XHTML, MediaType
 
 ROOT = '<html xmlns="http://www.w3.org/1999/xhtml">'
 NAMES = ["a", "b", "div", "p", "table", "td", "select", "title", "script", "textarea", "br", "form"]

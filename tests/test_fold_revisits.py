@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from inlink.extract.extraction import extract
-from inlink.extract.source import find
 from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
+from inlink.web.source import find
 from tests.generations import build_tables, fold, stretches, table
 from tests.observations import Link, Visit, write_batch
 

@@ -21,11 +21,11 @@ from inlink.cli import main
 from inlink.extract import extraction
 from inlink.extract.batch import read_batch
 from inlink.extract.extraction import TEMPORARY, NotACrawlError, extract
-from inlink.extract.problems import KINDS
-from inlink.extract.source import find
 from inlink.store.configuration import Settings
 from inlink.store.layout import Layout, locked
 from inlink.store.tables import LINKS, URLS, VISITS
+from inlink.web.problems import KINDS
+from inlink.web.source import find
 from tests.crawl_files import CrawlFile, Observed
 from tests.patience import PATIENCE, wait_until
 
@@ -262,7 +262,7 @@ MEMORY = """
 import json, resource, sys
 from pathlib import Path
 from inlink.extract.extraction import extract
-from inlink.extract.source import find
+from inlink.web.source import find
 from inlink.store.layout import Layout, locked
 
 (source,) = find(sys.argv[1])

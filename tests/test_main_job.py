@@ -32,9 +32,9 @@ from click.testing import CliRunner
 
 from inlink.cli import main
 from inlink.extract.extraction import extract
-from inlink.extract.source import find
 from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
+from inlink.web.source import find
 
 from .reading import answers, events, made_crawl, records, urls
 from .reading.answers import Ranks, Row, Target

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from inlink.extract.depth import cut_position
-from inlink.extract.headers import canonical_link
 from inlink.urls.canonical import canonical_url
+from inlink.web.link_field import canonical_link
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("src", "tests", "demo", "bench")

@@ -16,7 +16,6 @@ from inlink.api.generations import Generations, NothingBuiltError
 from inlink.evidence.records import RecordGoneError, read_record, recorded
 from inlink.extract.batch import read_batch, write_description
 from inlink.extract.extraction import extract
-from inlink.extract.source import find
 from inlink.fold import recipe as fold_recipe
 from inlink.fold.job import build
 from inlink.fold.recipe import Generation, Recipe, read_generation
@@ -24,6 +23,7 @@ from inlink.index.writer import write_segments
 from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
 from inlink.store.versions import EXTRACTOR_RULES, FOLD_RULES, SEGMENT_FORMAT
+from inlink.web.source import find
 from tests.crawl_files import CrawlFile
 
 

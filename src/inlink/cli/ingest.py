@@ -11,10 +11,10 @@ from rich.table import Table
 from inlink.cli.options import data_option
 from inlink.cli.progress import Meter, bytes_progress
 from inlink.extract.ingest import Summary, ingest, sources_of
-from inlink.extract.problems import KINDS
-from inlink.extract.source import Source
 from inlink.store.configuration import SettingsError, load_settings
 from inlink.store.layout import Layout
+from inlink.web.problems import KINDS
+from inlink.web.source import Source
 
 
 @click.command("ingest")

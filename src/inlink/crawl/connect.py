@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 from inlink.crawl.addresses import Addresses, Resolve, is_local_name
 from inlink.crawl.errors import FetchError, ProxyError
-from inlink.extract.http import parse_response
-from inlink.extract.limits import MAX_HEADER_BYTES
 from inlink.store.configuration import Settings
+from inlink.web.http import parse_response
+from inlink.web.limits import MAX_HEADER_BYTES
 
 _ADDRESSES_TRIED = 3
 _INTERIM_ANSWERS = 10

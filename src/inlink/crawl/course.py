@@ -45,10 +45,10 @@ from inlink.crawl.robots import (
 from inlink.crawl.sitemaps import SitemapUrl, sitemap_urls
 from inlink.crawl.spec import CrawlSpec
 from inlink.crawl.warc import WarcFiles
-from inlink.extract.http import field
 from inlink.extract.observe import REDIRECTS
 from inlink.store.configuration import Settings
 from inlink.urls.canonical import canonical_url
+from inlink.web.http import field
 
 SETTLING_SECONDS = 0.05
 """How long tasks are settled that need no fetch before anything else has its turn."""

@@ -10,9 +10,9 @@ from inlink.crawl.fetch import Fetched
 from inlink.extract.captures import Capture
 from inlink.extract.observe import Observer
 from inlink.extract.outcomes import REDIRECTING
-from inlink.extract.problems import Problems
 from inlink.extract.urlbook import UrlBook
 from inlink.store.configuration import Settings
+from inlink.web.problems import Problems
 
 
 class Found(NamedTuple):

@@ -35,7 +35,7 @@ from inlink.crawl.fetch import Fetcher
 from inlink.crawl.frontier import Frontier, Kind, Queued
 from inlink.crawl.plan_file import PlanEntry
 from inlink.crawl.politeness import Result
-from inlink.extract.http import Fields
+from inlink.web.http import Fields
 
 HOSTS_AT_ONCE = 1000
 """How many hosts are asked, or wait for their turn, at the same time."""

@@ -24,9 +24,9 @@ from inlink import __version__
 from inlink.crawl.addresses import Resolve, system_resolve
 from inlink.crawl.connect import Connector, final_head, named_causes
 from inlink.crawl.errors import FetchError
-from inlink.extract.http import Fields, parse_response
-from inlink.extract.limits import MAX_HEADER_BYTES
 from inlink.store.configuration import Settings
+from inlink.web.http import Fields, parse_response
+from inlink.web.limits import MAX_HEADER_BYTES
 
 MAX_CHUNKS = 1_000_000
 """Chunks of one body: with more, to look at them would take longer than to fetch them."""

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 
 from inlink.crawl.errors import FetchError
 from inlink.crawl.fetch import Fetched
-from inlink.extract.http import field
+from inlink.web.http import field
 
 MAX_DELAY = 60.0
 """Longest ``Crawl-delay`` that is kept; who asks for more gets fewer requests instead."""

@@ -15,8 +15,8 @@ from inlink.crawl.errors import FetchError, internal_error
 from inlink.crawl.fetch import Fetched
 from inlink.crawl.politeness import Result
 from inlink.crawl.warc import cut_broken_tail
-from inlink.extract.framing import header_fields
-from inlink.extract.http import parse_response
+from inlink.web.framing import header_fields
+from inlink.web.http import parse_response
 
 _RESULTS = WarcRecordType.response | WarcRecordType.revisit | WarcRecordType.metadata
 

@@ -18,9 +18,9 @@ from protego import Protego
 
 from inlink.crawl.errors import FetchError
 from inlink.crawl.fetch import Fetched
-from inlink.extract.http import Response, decoded_body, has_unknown_coding
-from inlink.extract.problems import Problems
 from inlink.urls.canonical import canonical_url
+from inlink.web.http import Response, decoded_body, has_unknown_coding
+from inlink.web.problems import Problems
 
 KEPT_SECONDS = 24 * 3600.0
 """How long an answer holds (section 2.4)."""

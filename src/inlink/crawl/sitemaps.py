@@ -13,8 +13,8 @@ from typing import NamedTuple
 import lxml.etree
 
 from inlink.crawl.fetch import Fetched
-from inlink.extract.http import Response, decoded_body
-from inlink.extract.problems import Problems
+from inlink.web.http import Response, decoded_body
+from inlink.web.problems import Problems
 
 MAX_BYTES = 50 << 20
 """What one sitemap may have, as it is sent and when gzip is undone."""

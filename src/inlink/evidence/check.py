@@ -22,12 +22,12 @@ from inlink.evidence.finding import Finding, find_link
 from inlink.evidence.records import capture_from
 from inlink.evidence.rows import Check, Question, Result
 from inlink.extract.captures import Capture, written_time
-from inlink.extract.problems import Problems
-from inlink.extract.records import read_records
-from inlink.extract.source import HashingFile
 from inlink.store.configuration import Settings, load_settings
 from inlink.store.layout import Layout
 from inlink.urls.canonical import canonical_url
+from inlink.web.problems import Problems
+from inlink.web.records import read_records
+from inlink.web.source import HashingFile
 
 NO_ANSWER = ("failed", "page_dropped")
 """Outcomes of a visit that says nothing about the links of the page."""

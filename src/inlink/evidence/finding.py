@@ -11,14 +11,14 @@ from inlink.evidence.rows import Occurrence, PagePart
 from inlink.evidence.surroundings import surroundings
 from inlink.extract.captures import Capture
 from inlink.extract.content import read_content
-from inlink.extract.http import Response, decoded_body
-from inlink.extract.media_types import media_type
 from inlink.extract.observe import LinkRow, Observation, Observer
 from inlink.extract.outcomes import COUNTING, REDIRECTING
-from inlink.extract.problems import Problems
 from inlink.extract.urlbook import UrlBook
 from inlink.store.configuration import Settings
 from inlink.urls.canonical import canonical_url, text_id
+from inlink.web.http import Response, decoded_body
+from inlink.web.media_types import media_type
+from inlink.web.problems import Problems
 
 MAX_OCCURRENCES = 100
 """Elements of one page to one URL that are told."""

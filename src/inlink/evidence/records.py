@@ -18,15 +18,15 @@ import zstandard
 
 from inlink.extract.batch import read_batch
 from inlink.extract.captures import Capture
-from inlink.extract.compression import compression_of, stretches
-from inlink.extract.framing import Record, framed_records
-from inlink.extract.limits import MAX_BLOCK_BYTES, MAX_HEADER_BYTES
-from inlink.extract.problems import Problems
-from inlink.extract.segments import joined
-from inlink.extract.source import BinaryFile, located, opened
 from inlink.extract.wat import is_wat, told_by
 from inlink.store.layout import Layout
 from inlink.urls.canonical import canonical_url, text_id
+from inlink.web.compression import compression_of, stretches
+from inlink.web.framing import Record, framed_records
+from inlink.web.limits import MAX_BLOCK_BYTES, MAX_HEADER_BYTES
+from inlink.web.problems import Problems
+from inlink.web.segments import joined
+from inlink.web.source import BinaryFile, located, opened
 
 MAX_BYTES = MAX_BLOCK_BYTES + MAX_HEADER_BYTES
 """Decompressed bytes behind the offset of a record in which it has to end."""

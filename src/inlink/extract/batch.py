@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from inlink.extract.observe import Observation
-from inlink.extract.source import Source
 from inlink.store.configuration import Settings
 from inlink.store.layout import Layout, sync_directory, write_atomically
 from inlink.store.tables import LINKS, URLS, VISITS
 from inlink.store.versions import EXTRACTOR_RULES
 from inlink.urls.describe import UrlRow
+from inlink.web.source import Source
 
 GROUP_ROWS = 1 << 16
 """Rows of a Parquet row group, about."""

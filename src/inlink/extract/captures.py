@@ -28,11 +28,11 @@ from typing import Literal
 
 import msgspec
 
-from inlink.extract.framing import Record, header_fields
 from inlink.extract.html import Page
-from inlink.extract.http import Fields, Response, parse_response
-from inlink.extract.limits import MAX_HEADER_BYTES
-from inlink.extract.problems import Problems
+from inlink.web.framing import Record, header_fields
+from inlink.web.http import Fields, Response, parse_response
+from inlink.web.limits import MAX_HEADER_BYTES
+from inlink.web.problems import Problems
 
 Kind = Literal["response", "revisit", "failure"]
 

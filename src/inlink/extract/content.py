@@ -13,8 +13,8 @@ from selectolax.lexbor import LexborNode
 
 from inlink.extract.encoding import page_text
 from inlink.extract.html import Page, parsed_page, parsed_xml
-from inlink.extract.media_types import HTML, HTML_TYPES, XHTML, MediaType
-from inlink.extract.problems import Problems
+from inlink.web.media_types import HTML, HTML_TYPES, XHTML, MediaType
+from inlink.web.problems import Problems
 
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)
 _UTF16 = {b"\0<\0?": "utf-16be", b"<\0?\0": "utf-16le"}

@@ -18,8 +18,8 @@ import msgspec
 import pyarrow as pa
 import webencodings
 
-from inlink.extract.codings import REPLACEMENT, decode
-from inlink.extract.problems import Problems
+from inlink.web.charsets import REPLACEMENT, decode
+from inlink.web.problems import Problems
 
 _PRESCAN_BYTES = 1024
 _LATE_META_BYTES = 1 << 16

@@ -23,20 +23,20 @@ from inlink.extract.batch import (
     writing,
 )
 from inlink.extract.captures import Capture, Request
-from inlink.extract.framing import Record
-from inlink.extract.limits import AHEAD, EARLIEST
-from inlink.extract.media_types import HTML_TYPES
 from inlink.extract.methods import asked_by_get
 from inlink.extract.observe import Observer
-from inlink.extract.problems import Problems
-from inlink.extract.records import read_records
-from inlink.extract.segments import joined
-from inlink.extract.source import HashingFile, Source, is_there
 from inlink.extract.urlbook import UrlBook
 from inlink.extract.wat import told_by
 from inlink.store.configuration import Settings
 from inlink.store.layout import Layout, publish_directory
 from inlink.store.versions import EXTRACTOR_RULES
+from inlink.web.framing import Record
+from inlink.web.limits import AHEAD, EARLIEST
+from inlink.web.media_types import HTML_TYPES
+from inlink.web.problems import Problems
+from inlink.web.records import read_records
+from inlink.web.segments import joined
+from inlink.web.source import HashingFile, Source, is_there
 
 TEMPORARY = ".ingest-"
 """How the names of directories begin that are being written into."""

@@ -22,10 +22,10 @@ from selectolax.lexbor import (
 )
 
 from inlink.extract.depth import cut_position
-from inlink.extract.limits import MAX_ANCHOR, MAX_LINKS, MAX_TITLE
-from inlink.extract.problems import Problems
 from inlink.extract.shadow import SHADOW_ROOT, show_shadow_roots
 from inlink.extract.xhtml import xml_tree
+from inlink.web.limits import MAX_ANCHOR, MAX_LINKS, MAX_TITLE
+from inlink.web.problems import Problems
 
 MAX_TEXT_WORK = 64 << 20
 """Characters of anchor text, before folding, that a page may make the extractor read."""

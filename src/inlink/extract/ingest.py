@@ -14,10 +14,10 @@ import msgspec
 from inlink.extract.batch import Batch, fingerprint, read_batch, replace_older
 from inlink.extract.extraction import Extraction, clean_up, extract
 from inlink.extract.pool import Pool, Progress
-from inlink.extract.source import Source, crawl_files, find
 from inlink.store.configuration import Settings
 from inlink.store.layout import BusyError, Layout, locked
 from inlink.store.versions import EXTRACTOR_RULES
+from inlink.web.source import Source, crawl_files, find
 
 Report = Callable[[Source, int], None]
 

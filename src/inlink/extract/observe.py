@@ -10,17 +10,17 @@ import xxhash
 
 from inlink.extract.captures import Capture
 from inlink.extract.content import read_content
-from inlink.extract.headers import canonical_link
 from inlink.extract.html import Page
-from inlink.extract.http import Response, decoded_body, field, has_unknown_coding
-from inlink.extract.media_types import HTML_TYPES, media_type
 from inlink.extract.outcomes import outcome_of_page
-from inlink.extract.problems import Problems
 from inlink.extract.refresh import MAX_REFRESH_SECONDS, refresh_of
 from inlink.extract.robots import Directives, directives_for, is_robots_name, normalised
 from inlink.extract.urlbook import Resolver, UrlBook, is_absolute
 from inlink.urls.canonical import canonical_url, parsed_url
 from inlink.urls.describe import UrlRow
+from inlink.web.http import Response, decoded_body, field, has_unknown_coding
+from inlink.web.link_field import canonical_link
+from inlink.web.media_types import HTML_TYPES, media_type
+from inlink.web.problems import Problems
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 POLICY = frozenset(("robots", "robots.txt", "robotstxt", "robots_txt", "blocked", "excluded"))

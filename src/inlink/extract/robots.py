@@ -16,7 +16,7 @@ from email.utils import parsedate_tz
 from functools import lru_cache
 from typing import NamedTuple
 
-from inlink.extract.limits import MAX_ROBOTS
+from inlink.web.limits import MAX_ROBOTS
 
 EVERYBODY = "robots"
 

@@ -6,9 +6,9 @@ found out is remembered, up to a limit.
 
 from collections.abc import Sequence
 
-from inlink.extract.codings import UTF, encode_query
 from inlink.urls.canonical import canonical_url, path_start
 from inlink.urls.describe import UrlRow, describe
+from inlink.web.charsets import UTF, encode_query
 
 _REMEMBERED = 1 << 18
 _ABSOLUTE = ("http://", "https://")

@@ -31,11 +31,11 @@ from inlink.extract.captures import (
     payload_digest,
     web_uri,
 )
-from inlink.extract.framing import Record, add_field, header_fields
 from inlink.extract.html import Link, Page, fold, relations
-from inlink.extract.http import Fields, field, is_coded, said_length
-from inlink.extract.limits import MAX_ANCHOR, MAX_HEADER_BYTES, MAX_LINKS, MAX_TITLE
-from inlink.extract.problems import Problems
+from inlink.web.framing import Record, add_field, header_fields
+from inlink.web.http import Fields, field, is_coded, said_length
+from inlink.web.limits import MAX_ANCHOR, MAX_HEADER_BYTES, MAX_LINKS, MAX_TITLE
+from inlink.web.problems import Problems
 
 _Object = dict[str, Any]
 

@@ -15,7 +15,7 @@ from xml.parsers import expat
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser
 
 from inlink.extract.depth import MAX_DEPTH
-from inlink.extract.limits import MAX_BODY_BYTES
+from inlink.web.limits import MAX_BODY_BYTES
 
 _XHTML = "http://www.w3.org/1999/xhtml"
 _SVG = "http://www.w3.org/2000/svg"

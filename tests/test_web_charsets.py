@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from inlink.extract.codings import decode, encode_query
 from inlink.extract.encoding import page_encoding, page_text
 from inlink.extract.html import read_page
-from inlink.extract.http import field, parse_response
-from inlink.extract.problems import Problems
 from inlink.extract.urlbook import UrlBook
 from inlink.urls.canonical import canonical_url
+from inlink.web.charsets import decode, encode_query
+from inlink.web.http import field, parse_response
+from inlink.web.problems import Problems
 from tests.chromium import UNDECLARED, Answers, Questions, ask
 
 UTF = ("utf-8", "utf-16be", "utf-16le")

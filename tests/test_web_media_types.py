@@ -3,7 +3,7 @@
 import pytest
 
 from inlink.extract.encoding import page_encoding
-from inlink.extract.media_types import media_type
+from inlink.web.media_types import media_type
 
 
 def named(*values: str) -> tuple[str, str | None] | None:

@@ -9,8 +9,8 @@ import brotli  # type: ignore[import-untyped]
 import pytest
 import zstandard
 
-from inlink.extract.http import Response, decoded_body, parse_response
-from inlink.extract.limits import MAX_BODY_BYTES
+from inlink.web.http import Response, decoded_body, parse_response
+from inlink.web.limits import MAX_BODY_BYTES
 
 BODY = b"<p>hello</p>" * 10_000
 

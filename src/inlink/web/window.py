@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
 
-from inlink.extract.compression import Piece
+from inlink.web.compression import Piece
 
 _KEPT = 1 << 20
 _MANY_MEMBERS = 1 << 16

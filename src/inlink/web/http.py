@@ -15,8 +15,8 @@ import webencodings
 import zstandard
 from fastwarc.stream_io import BrotliReader
 
-from inlink.extract.limits import MAX_BODY_BYTES, MAX_HEADER_BYTES
-from inlink.extract.problems import Problems
+from inlink.web.limits import MAX_BODY_BYTES, MAX_HEADER_BYTES
+from inlink.web.problems import Problems
 
 Fields = tuple[tuple[str, str], ...]
 

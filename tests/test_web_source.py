@@ -12,9 +12,9 @@ from inlink.cli import main
 from inlink.evidence.records import RecordGoneError, read_record, recorded
 from inlink.extract.extraction import extract
 from inlink.extract.ingest import Summary, sources_of
-from inlink.extract.source import Source, crawl_files, find, opened
 from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
+from inlink.web.source import Source, crawl_files, find, opened
 from tests.crawl_files import CrawlFile, Observed
 
 PAGE = "<title>{0}</title><a href=http://other.example/{0}>there</a>"

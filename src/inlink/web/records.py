@@ -12,11 +12,11 @@ from itertools import islice
 
 import fastwarc
 
-from inlink.extract.compression import compression_of
-from inlink.extract.framing import Record, add_field, framed_records
-from inlink.extract.limits import MAX_BLOCK_BYTES, MAX_HEADER_BYTES
-from inlink.extract.problems import Problems
-from inlink.extract.source import HashingFile
+from inlink.web.compression import compression_of
+from inlink.web.framing import Record, add_field, framed_records
+from inlink.web.limits import MAX_BLOCK_BYTES, MAX_HEADER_BYTES
+from inlink.web.problems import Problems
+from inlink.web.source import HashingFile
 
 _NO_RESTART = ("zstd", "lz4")
 """What can only be decompressed from the beginning of the file."""

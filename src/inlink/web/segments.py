@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from inlink.extract.framing import Record, content_length
-from inlink.extract.limits import MAX_BLOCK_BYTES
-from inlink.extract.problems import Problems
+from inlink.web.framing import Record, content_length
+from inlink.web.limits import MAX_BLOCK_BYTES
+from inlink.web.problems import Problems
 
 HELD_BYTES = 2 * MAX_BLOCK_BYTES
 """Bytes of blocks that wait for the rest of their record."""

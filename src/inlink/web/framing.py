@@ -19,11 +19,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from inlink.extract.compression import stretches
-from inlink.extract.limits import MAX_BLOCK_BYTES, MAX_HEADER_BYTES
-from inlink.extract.problems import Problems
-from inlink.extract.source import BinaryFile, NotSeekableError
-from inlink.extract.window import Window
+from inlink.web.compression import stretches
+from inlink.web.limits import MAX_BLOCK_BYTES, MAX_HEADER_BYTES
+from inlink.web.problems import Problems
+from inlink.web.source import BinaryFile, NotSeekableError
+from inlink.web.window import Window
 
 MAX_REWINDS = 8
 """How often a file is read again from within a record whose length is wrong, and so large that what

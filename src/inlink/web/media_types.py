@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from inlink.extract.http import Fields
+from inlink.web.http import Fields
 
 HTML = "text/html"
 XHTML = "application/xhtml+xml"

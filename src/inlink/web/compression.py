@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 
 from fastwarc import Lz4Reader, ZstdReader
 
-from inlink.extract.problems import Problems
-from inlink.extract.source import BinaryFile
+from inlink.web.problems import Problems
+from inlink.web.source import BinaryFile
 
 Piece = tuple[int, bytes]
 

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from warcio.archiveiterator import ArchiveIterator
 
-from inlink.extract.compression import compression_of
-from inlink.extract.framing import MAX_REWINDS, Record, framed_records
-from inlink.extract.limits import MAX_BLOCK_BYTES
-from inlink.extract.records import read_records
-from inlink.extract.source import HashingFile
+from inlink.web.compression import compression_of
+from inlink.web.framing import MAX_REWINDS, Record, framed_records
+from inlink.web.limits import MAX_BLOCK_BYTES
+from inlink.web.records import read_records
+from inlink.web.source import HashingFile
 from tests.crawl_files import CrawlFile, Observed, raw_record, records_of
 
 # warcio refuses these two (many records in one gzip member), or takes a bad length for 0.

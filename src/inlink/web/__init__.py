@@ -1,0 +1,1 @@
+"""What crawling, extraction and evidence share: HTTP answers, WARC and ARC records, charsets."""

@@ -18,11 +18,11 @@ from bench.harness import INLINK, Goal, Kind, Measurement, Run
 from bench.peers.contenders import Contender, Loaded
 from bench.peers.server import numbers
 from bench.webs import BenchTarget
-from inlink.api.answers import RawBacklinksAnswer
-from inlink.api.csv_gz import write_csv_gz
 from inlink.api.formats import encode_json
+from inlink.contract.answers import RawBacklinksAnswer
+from inlink.contract.rows import Backlink
+from inlink.exports.csv_gz import write_csv_gz
 from inlink.index.reader import Reader
-from inlink.index.rows import Backlink
 from inlink.store.layout import Layout
 from inlink.urls.targets import parse_target
 

@@ -24,7 +24,7 @@ from tests.serving import Server, serving
 
 from bench import webs
 from bench.harness import INLINK, Goal, Measurement, Run
-from inlink.api import PREFIX
+from inlink.contract.paths import PREFIX
 from inlink.fold.job import build
 from inlink.store.configuration import Settings
 from inlink.store.layout import Layout, write_atomically

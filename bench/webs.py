@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.harness import Run
+from inlink.contract.vocabulary import Mode
 from inlink.fold.job import build
 from inlink.fold.workspace import StepProgress
 from inlink.index.writer import write_segments
@@ -28,7 +29,6 @@ from inlink.store import tables
 from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
 from inlink.urls.canonical import sort_key, text_id
-from inlink.urls.targets import Mode
 
 LINKS_A_PAGE = 20  # to pages anywhere; a sixth as many lead to pages nearby, mostly of the domain
 HUGE_LINKS = 500_000

@@ -17,16 +17,16 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from inlink.index.rows import (
+from inlink.contract.outcomes import ReasonLost
+from inlink.contract.rows import (
     Backlink,
     DayCount,
     Metrics,
     NewLostBacklink,
     NewLostRefdomain,
-    NewLostType,
-    ReasonLost,
     Refdomain,
 )
+from inlink.contract.vocabulary import NewLostType
 from inlink.store import tables
 from inlink.urls.canonical import sort_key, text_id, url_id
 from inlink.urls.domains import registrable_domain

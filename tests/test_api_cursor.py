@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inlink.api.cursor import CursorError, Cursors
-from inlink.index.rows import RawPosition
+from inlink.contract.rows import RawPosition
 from inlink.urls.targets import parse_target
 
 CURSORS = Cursors(b"secret" * 6)

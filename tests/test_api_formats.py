@@ -6,10 +6,10 @@ import json
 import pytest
 from msgspec import UNSET, UnsetType
 
-from inlink.api.answers import RefdomainsAnswer
-from inlink.api.errors import ApiError
 from inlink.api.formats import PIECE, encode_json, format_named
-from inlink.index.rows import Refdomain
+from inlink.contract.answers import RefdomainsAnswer
+from inlink.contract.errors import ApiError
+from inlink.contract.rows import Refdomain
 
 
 @pytest.mark.parametrize("count", [0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 2 * PIECE + 7])

@@ -21,7 +21,6 @@ from msgspec.structs import fields
 
 from inlink.accounts.cache import KeyCache
 from inlink.accounts.database import connect
-from inlink.accounts.exports import Exports
 from inlink.accounts.keys import Keys
 from inlink.accounts.ledger import Ledger
 from inlink.accounts.limits import RateLimits
@@ -29,8 +28,9 @@ from inlink.api.call import Resources
 from inlink.api.checks import Checks
 from inlink.api.commands import COMMANDS, SUCCESSOR, Command
 from inlink.api.cursor import Cursors
-from inlink.api.generations import Generations
 from inlink.api.service import Received, Rendered, Service
+from inlink.exports.queue import Exports
+from inlink.index.generations import Generations
 from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
 from tests.serving import Row, Server, make_current, serving, write_generation

@@ -19,18 +19,18 @@ from hypothesis import strategies as st
 from lxml import etree
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from inlink.api import answers
-from inlink.api.answers import (
+from inlink.api.xml import PIECE, encode_xml
+from inlink.api.xsd import schema, schemas
+from inlink.contract import answers
+from inlink.contract.answers import (
     MetricsAnswer,
     NewLostBacklinksAnswer,
     RawBacklinksAnswer,
     SummaryAnswer,
     TaskAnswer,
 )
-from inlink.api.errors import ApiError, ErrorBody
-from inlink.api.xml import PIECE, encode_xml
-from inlink.api.xsd import schema, schemas
-from inlink.index.rows import Backlink
+from inlink.contract.errors import ApiError, ErrorBody
+from inlink.contract.rows import Backlink
 from tests.serving import Row, Server, make_current, serving, write_generation
 
 SCHEMAS = Path(__file__).parents[1] / "docs" / "xsd"

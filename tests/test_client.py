@@ -36,14 +36,14 @@ import pytest
 from msgspec import UNSET, UnsetType
 from msgspec.structs import fields
 
-from inlink.api.answers import TargetMetrics
 from inlink.api.commands import COMMANDS, Command
-from inlink.api.csv_gz import write_csv_gz
 from inlink.client import Client, ClientError, ExportError, HugeTargetError, Reply, Rows
 from inlink.client.csv_gz import CsvGz
 from inlink.client.server import BASE, LONGEST
 from inlink.client.wire import Blocking, Waiting
-from inlink.index.rows import Anchor, Backlink, NewLostBacklink, Refdomain
+from inlink.contract.answers import TargetMetrics
+from inlink.contract.rows import Anchor, Backlink, NewLostBacklink, Refdomain
+from inlink.exports.csv_gz import write_csv_gz
 from tests.serving import Row, Server, make_current, serving, write_generation
 
 T = TypeVar("T")

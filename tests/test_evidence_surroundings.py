@@ -12,8 +12,8 @@ import pytest
 import turbohtml
 from warcio.archiveiterator import ArchiveIterator
 
+from inlink.contract.proof import Occurrence
 from inlink.evidence.finding import find_link
-from inlink.evidence.rows import Occurrence
 from inlink.evidence.surroundings import Surroundings, surroundings
 from inlink.extract.captures import Capture
 from inlink.extract.html import parsed_page

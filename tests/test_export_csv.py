@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inlink.api.csv_gz import write_csv_gz
-from inlink.index.rows import Backlink
+from inlink.contract.rows import Backlink
+from inlink.exports.csv_gz import write_csv_gz
 
 PLAIN = Backlink(
     url_from="https://blog.example/",

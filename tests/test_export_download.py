@@ -14,8 +14,8 @@ import pytest
 import uvicorn
 from litestar import Litestar
 
-from inlink.api import EXPORT_PREFIX
 from inlink.api.download import download_route
+from inlink.contract.paths import EXPORT_PREFIX
 from inlink.store.layout import Layout
 from tests.patience import PATIENCE
 

@@ -11,9 +11,9 @@ from sqlalchemy import Engine, update
 from sqlalchemy.exc import IntegrityError
 
 from inlink.accounts.database import EXPORTS
-from inlink.accounts.exports import COMMAND, BalanceError, BusyError, Exports, Task, worker_name
 from inlink.accounts.keys import Keys
 from inlink.accounts.usage import usage
+from inlink.exports.queue import COMMAND, BalanceError, BusyError, Exports, Task, worker_name
 from tests import databases
 
 location = databases.location

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from inlink.accounts.database import connect
-from inlink.accounts.exports import Exports, Task
 from inlink.accounts.keys import Keys
+from inlink.exports.queue import Exports, Task
 from inlink.store.layout import Layout
 from tests.patience import PATIENCE, wait_until
 from tests.serving import Row, Server, make_current, serving, write_generation

@@ -23,14 +23,15 @@ import pytest
 from sqlalchemy import Engine, update
 
 from inlink.accounts.database import EXPORTS, connect
-from inlink.accounts.exports import Exports, Task
 from inlink.accounts.keys import Keys
-from inlink.api.export_worker import ABANDONED, FILE_NAME, ExportWorker, file_host, run
+from inlink.contract.rows import Backlink
+from inlink.contract.vocabulary import Mode
+from inlink.exports.queue import Exports, Task
+from inlink.exports.worker import ABANDONED, FILE_NAME, ExportWorker, file_host, run
 from inlink.index.reader import Reader
-from inlink.index.rows import Backlink
 from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
-from inlink.urls.targets import Mode, Target, parse_target
+from inlink.urls.targets import Target, parse_target
 from tests.patience import PATIENCE, wait_until
 from tests.serving import Row, make_current, write_generation
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from inlink.extract.outcomes import is_same_page
+from inlink.contract.outcomes import is_same_page
 from inlink.store.configuration import Settings
 from tests.crawl_files import HTML, CrawlFile, observe, observe_page
 

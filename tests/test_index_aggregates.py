@@ -16,13 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inlink.index import aggregates
-from inlink.index.partition import Partition
-from inlink.index.rows import (
+from inlink.contract.rows import (
     Anchor,
     AnchorBacklinks,
     AnchorRefdomains,
-    CountOrder,
     CountryCount,
     LinkedPage,
     PageBacklinks,
@@ -32,13 +29,16 @@ from inlink.index.rows import (
     Summary,
     TldCount,
 )
+from inlink.contract.vocabulary import CountOrder, Mode
+from inlink.index import aggregates
+from inlink.index.partition import Partition
 from inlink.index.segments import partition_directory
 from inlink.index.summaries import SUMMARY_LINKS
 from inlink.index.writer import write_segments
 from inlink.store.configuration import Settings
 from inlink.urls.canonical import sort_key, text_id
 from inlink.urls.domains import registrable_domain
-from inlink.urls.targets import Mode, parse_target
+from inlink.urls.targets import parse_target
 from tests.index_tables import START, Link, Page, Web, host_of, linking, metrics, write_tables
 
 HOSTS = [

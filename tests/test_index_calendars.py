@@ -7,10 +7,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inlink.contract.rows import DayCount
+from inlink.contract.vocabulary import NewLostType
 from inlink.index.calendars import FIRST, Calendar, calendar
 from inlink.index.days import Span, dates, day_number
 from inlink.index.files import Ints
-from inlink.index.rows import DayCount, NewLostType
 
 Events = list[tuple[int, int]]
 """Day and number, in the order in which those of one day are told."""

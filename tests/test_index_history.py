@@ -13,22 +13,23 @@ from typing import get_args
 
 import pytest
 
-from inlink.index.days import Span
-from inlink.index.filters import ANYTHING, LinkFilter, TextFilter
-from inlink.index.reader import Reader
-from inlink.index.rows import (
+from inlink.contract.rows import DayCount
+from inlink.contract.vocabulary import (
     AnchorType,
     BacklinkOrder,
-    DayCount,
     Follow,
     LinkType,
+    Mode,
     NewLostDomainOrder,
     NewLostOrder,
     NewLostType,
 )
+from inlink.index.days import Span
+from inlink.index.filters import ANYTHING, LinkFilter, TextFilter
+from inlink.index.reader import Reader
 from inlink.index.summaries import SUMMARY_LINKS
 from inlink.urls.domains import registrable_domain
-from inlink.urls.targets import Mode, parse_target
+from inlink.urls.targets import parse_target
 from tests.index_tables import (
     DAY,
     START,

@@ -10,17 +10,18 @@ from typing import get_args
 
 import pytest
 
+from inlink.contract.rows import Metrics, Ranks, RawPosition
+from inlink.contract.vocabulary import BacklinkOrder, Mode
 from inlink.index.pairs import PairLink
 from inlink.index.partition import Partition
 from inlink.index.reader import Reader
-from inlink.index.rows import BacklinkOrder, Metrics, Ranks, RawPosition
 from inlink.index.segments import REASONS, SegmentsError
 from inlink.index.summaries import SUMMARY_LINKS
 from inlink.index.writer import write_segments
 from inlink.store.configuration import Settings
 from inlink.urls.canonical import sort_key
 from inlink.urls.domains import registrable_domain
-from inlink.urls.targets import Mode, Target, parse_target
+from inlink.urls.targets import Target, parse_target
 from tests.index_tables import (
     DAY,
     START,

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inlink.contract.vocabulary import Mode
 from inlink.urls.canonical import canonical_url, sort_key
 from inlink.urls.domains import icann_domain
 from inlink.urls.targets import (
-    Mode,
     Target,
     TargetError,
     parse_ranked,

@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from inlink.api.generations import Generations, NothingBuiltError
 from inlink.evidence.records import RecordGoneError, read_record, recorded
 from inlink.extract.batch import read_batch, write_description
 from inlink.extract.extraction import extract
 from inlink.fold import recipe as fold_recipe
 from inlink.fold.job import build
 from inlink.fold.recipe import Generation, Recipe, read_generation
+from inlink.index.generations import Generations, NothingBuiltError
 from inlink.index.writer import write_segments
 from inlink.store.configuration import Settings
 from inlink.store.layout import Layout

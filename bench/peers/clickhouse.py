@@ -11,7 +11,7 @@ from chdb.session import Session
 from bench.peers.database import Database, Row, Values, named
 from bench.peers.duck import sorted_where
 from bench.peers.rows import TABLES
-from inlink.urls.targets import Mode
+from inlink.contract.vocabulary import Mode
 
 _KEYS = {
     "links": "domain_id, host_id, url_id, id",

@@ -19,7 +19,7 @@ from tests.serving import serving
 
 from bench.harness import INLINK, Kind, Run, Skipped
 from bench.peers import rows
-from inlink.api import PREFIX
+from inlink.contract.paths import PREFIX
 from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
 

@@ -17,8 +17,7 @@ import msgspec
 
 from bench.peers import sql
 from bench.peers.sql import MODES, Order
-from inlink.index.days import Span
-from inlink.index.rows import (
+from inlink.contract.rows import (
     Backlink,
     DayCount,
     Metrics,
@@ -27,7 +26,8 @@ from inlink.index.rows import (
     Ranks,
     Refdomain,
 )
-from inlink.urls.targets import Mode
+from inlink.contract.vocabulary import Mode
+from inlink.index.days import Span
 
 Row = Sequence[Any]
 Values = Mapping[str, Any]

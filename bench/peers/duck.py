@@ -7,7 +7,7 @@ import duckdb
 
 from bench.peers.database import Database, Row, Values, named
 from bench.peers.rows import TABLES
-from inlink.urls.targets import Mode
+from inlink.contract.vocabulary import Mode
 
 
 class DuckDb(Database):

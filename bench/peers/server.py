@@ -33,11 +33,12 @@ from inlink.accounts.database import connect
 from inlink.accounts.keys import Keys
 from inlink.accounts.ledger import Charge, Ledger
 from inlink.accounts.turns import Turns
-from inlink.api import PREFIX, answers
+from inlink.contract import answers
+from inlink.contract.paths import PREFIX
+from inlink.contract.vocabulary import Mode
 from inlink.index.days import Span
 from inlink.urls.canonical import text_id
 from inlink.urls.describe import describe
-from inlink.urls.targets import Mode
 
 Query = dict[str, str]
 Answer = Callable[[Database, Query], msgspec.Struct]

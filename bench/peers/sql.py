@@ -12,8 +12,8 @@ from typing import Literal
 
 from msgspec.structs import fields
 
-from inlink.index.rows import Backlink, NewLostBacklink, Refdomain
-from inlink.urls.targets import Mode
+from inlink.contract.rows import Backlink, NewLostBacklink, Refdomain
+from inlink.contract.vocabulary import Mode
 
 Order = Literal["date_found", "domain_inlink_rank", "inlink_rank"]
 

@@ -6,15 +6,3 @@ A request goes one way: ``app`` (HTTP) -> ``service`` (format, key, parameters, 
 requests are validated by it, and ``openapi`` is made from it. Beside it, ``export`` writes the
 files of download-all-backlinks.
 """
-
-PREFIX = "/backlinks/v1.0"
-"""The path that every command of v1.0 is under."""
-
-SUCCESSOR_PREFIX = "/v1/backlinks"
-"""The path that the successor's commands are under."""
-
-PROOF_PREFIX = "/v2"
-"""The path that the commands about the proof of a link, which are Inlink's own, are under."""
-
-EXPORT_PREFIX = "/export"
-"""The path that the files of exports are under."""

@@ -28,23 +28,24 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 
 from inlink.accounts.cache import KeyCache
 from inlink.accounts.database import connect
-from inlink.accounts.exports import Exports
 from inlink.accounts.keys import Keys
 from inlink.accounts.ledger import Ledger
 from inlink.accounts.limits import RateLimits
 from inlink.accounts.turns import Turns
-from inlink.api import PREFIX, PROOF_PREFIX, SUCCESSOR_PREFIX, parameters
+from inlink.api import parameters
 from inlink.api.call import Resources
 from inlink.api.checks import AT_ONCE, Checks
 from inlink.api.commands import ROUTES, Command, Method
 from inlink.api.cursor import Cursors
 from inlink.api.download import download_route
-from inlink.api.errors import ApiError
 from inlink.api.formats import JSON, Format, format_named
-from inlink.api.generations import Generations
 from inlink.api.openapi import document
 from inlink.api.page import page_routes
 from inlink.api.service import Received, Rendered, Service, rendered_error
+from inlink.contract.errors import ApiError
+from inlink.contract.paths import PREFIX, PROOF_PREFIX, SUCCESSOR_PREFIX
+from inlink.exports.queue import Exports
+from inlink.index.generations import Generations
 from inlink.store.configuration import load_settings
 from inlink.store.layout import Layout
 

@@ -9,11 +9,11 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
-from inlink.accounts.exports import Exports
 from inlink.accounts.keys import Key, Keys
 from inlink.accounts.limits import RateLimits
 from inlink.api.checks import Checks
 from inlink.api.cursor import Cursors
+from inlink.exports.queue import Exports
 from inlink.index.reader import Reader
 from inlink.store.configuration import Settings
 from inlink.store.layout import Layout

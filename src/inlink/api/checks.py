@@ -15,7 +15,8 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from inlink.evidence.rows import Check, Question
+from inlink.contract.proof import Check
+from inlink.evidence.question import Question
 from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
 

@@ -12,19 +12,11 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct
 
-from inlink.accounts import exports
-from inlink.api import (
-    PREFIX,
-    PROOF_PREFIX,
-    SUCCESSOR_PREFIX,
-    answers,
-    days,
-    live,
-    proof,
-    requests,
-    tasks,
-)
-from inlink.evidence.rows import Check
+from inlink.api import days, live, proof, tasks
+from inlink.contract import answers, requests
+from inlink.contract.paths import PREFIX, PROOF_PREFIX, SUCCESSOR_PREFIX
+from inlink.contract.proof import Check
+from inlink.exports import queue
 
 Method = Literal["GET", "POST"]
 
@@ -142,12 +134,12 @@ REFDOMAINS = Command(
     is_kept=lambda _: True,
 )
 EXPORT = Command(
-    exports.COMMAND,
+    queue.COMMAND,
     "Start to write all live backlinks pointing to a target into a file.",
     requests.ExportRequest,
     answers.TaskAnswer,
     tasks.download_all_backlinks,
-    units=exports.UNITS,  # taken by the task, not by the request
+    units=queue.UNITS,  # taken by the task, not by the request
     methods=GET,
 )
 EXPORT_STATUS = Command(

@@ -17,7 +17,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 import msgspec
 
-from inlink.index.rows import RawPosition
+from inlink.contract.rows import RawPosition
 from inlink.urls.targets import Target
 
 MAC_BYTES = 16

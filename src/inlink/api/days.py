@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from msgspec import UNSET, UnsetType
 
-from inlink.api.answers import (
+from inlink.api.call import Call, today
+from inlink.contract.answers import (
     CumulativeAnswer,
     DayBacklinks,
     DayDomainRank,
@@ -20,9 +21,8 @@ from inlink.api.answers import (
     NewLostRefdomainsCountAnswer,
     PageRankHistoryAnswer,
 )
-from inlink.api.call import Call, today
-from inlink.api.errors import HUGE_TARGET, ApiError
-from inlink.api.requests import (
+from inlink.contract.errors import HUGE_TARGET, ApiError
+from inlink.contract.requests import (
     CumulativeRequest,
     DaysRequest,
     LinkDaysRequest,
@@ -30,9 +30,9 @@ from inlink.api.requests import (
     NewLostRefdomainsRequest,
     RankHistoryRequest,
 )
+from inlink.contract.vocabulary import NewLostType
 from inlink.index.days import Span
 from inlink.index.filters import LinkFilter
-from inlink.index.rows import NewLostType
 from inlink.urls.targets import TargetError, parse_subtree
 
 MAX_DAYS = 36_525

@@ -18,10 +18,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 
-from inlink.api import EXPORT_PREFIX
-from inlink.api.errors import ApiError
-from inlink.api.export_worker import FILE_NAME
 from inlink.api.formats import JSON
+from inlink.contract.errors import ApiError
+from inlink.contract.paths import EXPORT_PREFIX
+from inlink.exports.worker import FILE_NAME
 from inlink.store.layout import Layout
 
 MEDIA_TYPE = "application/gzip"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from inlink.api.errors import ApiError
 from inlink.api.xml import encode_xml
+from inlink.contract.errors import ApiError
 
 PIECE = 5000  # rows; about 3 ms of encoding
 

@@ -5,7 +5,9 @@ In: a `Call`. Out: the answer of its command.
 
 from msgspec import UNSET, UnsetType
 
-from inlink.api.answers import (
+from inlink.api.call import Call
+from inlink.api.cursor import CursorError
+from inlink.contract.answers import (
     AnchorsAnswer,
     BacklinksAnswer,
     BacklinksCountAnswer,
@@ -33,10 +35,8 @@ from inlink.api.answers import (
     TargetSubnets,
     TargetSummary,
 )
-from inlink.api.call import Call
-from inlink.api.cursor import CursorError
-from inlink.api.errors import HUGE_TARGET, ApiError
-from inlink.api.requests import (
+from inlink.contract.errors import HUGE_TARGET, ApiError
+from inlink.contract.requests import (
     BacklinksRequest,
     CountedListRequest,
     DistributionRequest,

@@ -10,13 +10,13 @@ import msgspec
 from msgspec.structs import FieldInfo, fields
 
 from inlink import __version__
-from inlink.api import EXPORT_PREFIX
-from inlink.api.answers import RecordFile
 from inlink.api.commands import EXPORT, ROUTES, Command
-from inlink.api.errors import HUGE_TARGET, MESSAGES, ErrorBody
 from inlink.api.formats import SERVED
 from inlink.api.proof import ARC, WARC
-from inlink.api.requests import takes_batch
+from inlink.contract.answers import RecordFile
+from inlink.contract.errors import HUGE_TARGET, MESSAGES, ErrorBody
+from inlink.contract.paths import EXPORT_PREFIX
+from inlink.contract.requests import takes_batch
 
 STATUSES = (400, 401, 402, 403, 405, 406, 429, 500, 503)
 """The errors that a command may be answered with."""

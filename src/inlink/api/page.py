@@ -10,7 +10,7 @@ from pathlib import Path
 from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
-from inlink.api import PREFIX
+from inlink.contract.paths import PREFIX
 
 PAGE = "/docs"
 

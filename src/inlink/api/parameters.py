@@ -18,8 +18,8 @@ import msgspec
 from msgspec import NODEFAULT, Struct, inspect
 from msgspec.structs import FieldInfo
 
-from inlink.api.errors import ApiError
-from inlink.api.requests import MAX_TARGETS, takes_batch
+from inlink.contract.errors import ApiError
+from inlink.contract.requests import MAX_TARGETS, takes_batch
 
 Request = TypeVar("Request", bound=Struct)
 

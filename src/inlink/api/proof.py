@@ -9,14 +9,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import urlsplit
 
-from inlink.api.answers import EvidenceAnswer, EvidenceRecord, RecordFile
 from inlink.api.call import Call
 from inlink.api.checks import CheckFailedError, ChecksBusyError, CheckTimeoutError
-from inlink.api.errors import ApiError
-from inlink.api.requests import ProofRequest
+from inlink.contract.answers import EvidenceAnswer, EvidenceRecord, RecordFile
+from inlink.contract.errors import ApiError
+from inlink.contract.proof import Check
+from inlink.contract.requests import ProofRequest
 from inlink.evidence.finding import Finding, find_link
 from inlink.evidence.records import Evidence, RecordGoneError, read_record, recorded
-from inlink.evidence.rows import Check
 from inlink.extract.captures import written_time
 from inlink.index.pairs import PairLink, Place
 

@@ -19,14 +19,15 @@ from inlink.accounts.keys import Key
 from inlink.accounts.ledger import Charge, Ledger
 from inlink.accounts.limits import RateLimits
 from inlink.api import parameters
-from inlink.api.answers import RecordFile
 from inlink.api.call import AccountCall, Call, Resources, today
 from inlink.api.commands import COUNTED_LINKS, EXPORT, Command, Method
-from inlink.api.errors import HUGE_TARGET_STATUS, ApiError
 from inlink.api.formats import JSON, Format, format_named
-from inlink.api.generations import Generations, NothingBuiltError
-from inlink.api.requests import takes_batch
-from inlink.urls.targets import Mode, Target, TargetError, parse_target, parse_url
+from inlink.contract.answers import RecordFile
+from inlink.contract.errors import HUGE_TARGET_STATUS, ApiError
+from inlink.contract.requests import takes_batch
+from inlink.contract.vocabulary import Mode
+from inlink.index.generations import Generations, NothingBuiltError
+from inlink.urls.targets import Target, TargetError, parse_target, parse_url
 
 logger = logging.getLogger(__name__)
 

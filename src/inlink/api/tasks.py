@@ -5,12 +5,12 @@ In: a call. Out: the answer of its command.
 
 from msgspec import UNSET
 
-from inlink.accounts.exports import COMPLETE, QUEUED, BalanceError, BusyError
-from inlink.api import EXPORT_PREFIX
-from inlink.api.answers import Subscription, SubscriptionAnswer, TaskAnswer, TaskStatus
 from inlink.api.call import AccountCall, Call
-from inlink.api.errors import ApiError
-from inlink.api.requests import ExportRequest, ExportStatusRequest, SubscriptionRequest
+from inlink.contract.answers import Subscription, SubscriptionAnswer, TaskAnswer, TaskStatus
+from inlink.contract.errors import ApiError
+from inlink.contract.paths import EXPORT_PREFIX
+from inlink.contract.requests import ExportRequest, ExportStatusRequest, SubscriptionRequest
+from inlink.exports.queue import COMPLETE, QUEUED, BalanceError, BusyError
 
 UNLIMITED = 2**31 - 1
 """Units of a key that is not limited: the greatest number that every client can read."""

@@ -14,10 +14,10 @@ from xml.etree import ElementTree
 
 from msgspec import Struct, inspect
 
-from inlink.api.answers import RecordFile
 from inlink.api.commands import ROUTES
-from inlink.api.errors import ErrorBody
 from inlink.api.xml import Element, elements, item
+from inlink.contract.answers import RecordFile
+from inlink.contract.errors import ErrorBody
 
 _BOUNDS = {"ge": "minInclusive", "gt": "minExclusive", "le": "maxInclusive", "lt": "maxExclusive"}
 

@@ -9,6 +9,7 @@ import logging
 import click
 
 from inlink import __version__
+from inlink.store.log import LINE
 
 COMMANDS = {
     "build": "build",
@@ -44,6 +45,4 @@ class Verbs(click.Group):
 @click.version_option(__version__)
 def main() -> None:
     """Who links to whom: an open backlink index."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logging.basicConfig(level=logging.INFO, format=LINE)

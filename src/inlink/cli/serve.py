@@ -1,19 +1,14 @@
 """``inlink serve``: answer the API over HTTP, and make exports; processes that die are replaced."""
 
-import contextlib
 import functools
 import http.client
-import logging
 import multiprocessing
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -21,23 +16,18 @@ from uvicorn import Config
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from inlink.api import PREFIX
 from inlink.cli.options import data_option
+from inlink.contract.paths import PREFIX
+from inlink.exports.supervision import supervised_workers
 from inlink.store.configuration import SettingsError, load_settings
 from inlink.store.layout import Layout
+from inlink.store.log import log_to_stderr
 
 if TYPE_CHECKING:
     from litestar import Litestar
 
-LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 HEALTH = 10  # seconds that a worker may be silent, as when it starts on a busy machine
-GRACE = 30  # seconds that requests, or a batch of an export, may go on after the signal to stop
-POLL = 0.2  # seconds between looks at an export worker
-PAUSE = 1.0  # seconds before one that died is replaced
-
-EXPORT_WORKER = "from inlink.cli.serve import export_worker; export_worker()"
-
-logger = logging.getLogger(__name__)
+GRACE = 30  # seconds that requests may go on after the signal to stop
 
 
 @click.command()
@@ -89,7 +79,7 @@ def serve(layout: Layout, host: str, port: int, workers: int, export_workers: in
         timeout_worker_healthcheck=HEALTH,
     )
     servers = Multiprocess(config, sockets=[listener])
-    with listener, _export_workers(layout, export_workers, answers):
+    with listener, supervised_workers(layout, export_workers, answers):
         servers.run()
     if any(process.exitcode == STARTUP_FAILURE for process in servers.processes):
         raise click.ClickException(_what_is_wrong(layout))
@@ -104,8 +94,7 @@ def worker_app(layout: Layout) -> "Litestar":
     from inlink.accounts.database import AccountsError
     from inlink.api.app import create_app
 
-    logging.basicConfig(format=LINE)
-    logging.getLogger("inlink").setLevel(logging.INFO)
+    log_to_stderr()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         return create_app(layout)
@@ -118,67 +107,6 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os.kill(os.getpid(), signal.SIGTERM)
-
-
-@contextlib.contextmanager
-def _export_workers(layout: Layout, count: int, answers: threading.Event) -> Iterator[None]:
-    """Keep *count* export workers running until the block ends, from when the server *answers*."""
-    ended = threading.Event()
-    keepers = [
-        threading.Thread(target=_keep_export_worker, args=(layout, answers, ended))
-        for _ in range(count)
-    ]
-    for keeper in keepers:
-        keeper.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        for keeper in keepers:
-            keeper.join()
-
-
-def _keep_export_worker(layout: Layout, answers: threading.Event, ended: threading.Event) -> None:
-    """Run an export worker, and another when it dies.
-
-    Ctrl-C does not reach it: in a process group of its own, it stops when its parent says so.
-    """
-    command = [sys.executable, "-P", "-c", EXPORT_WORKER, str(layout.root)]
-    while not answers.wait(POLL) and not ended.is_set():
-        pass
-    while not ended.is_set():
-        with subprocess.Popen(command, stdin=subprocess.PIPE, process_group=0) as process:  # noqa: S603
-            while process.poll() is None and not ended.wait(POLL):
-                pass
-            if process.returncode is None:
-                _stop(process)
-            else:
-                logger.error("An export worker died (exit code %d)", process.returncode)
-                ended.wait(PAUSE)
-
-
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    try:
-        process.wait(GRACE)
-    except subprocess.TimeoutExpired:
-        process.kill()  # its task is done anew when its lease has run out
-
-
-def export_worker() -> None:
-    """What an export worker runs: ``sys.argv`` has the data directory. It ends with its parent."""
-    from inlink.api.export_worker import run
-
-    logging.basicConfig(format=LINE)
-    logging.getLogger("inlink").setLevel(logging.INFO)
-    threading.Thread(target=_end_with_stdin, daemon=True).start()
-    run(Layout(Path(sys.argv[1])))
-
-
-def _end_with_stdin() -> None:
-    """Its other end is the parent's, and closed when that dies."""
-    os.read(sys.stdin.fileno(), 1)
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _what_is_wrong(layout: Layout) -> str:

@@ -8,9 +8,9 @@ import click
 import msgspec
 
 from inlink.cli.options import data_option
+from inlink.contract.proof import Check, Occurrence
 from inlink.crawl.errors import CrawlError
 from inlink.evidence.check import CheckError, check
-from inlink.evidence.rows import Check, Occurrence
 from inlink.store.configuration import SettingsError, load_settings
 from inlink.store.layout import Layout
 

@@ -1,11 +1,11 @@
 """Answers that other servers of the API give in less strict a form than Inlink's own.
 
-The structs of all other answers are those of `inlink.api.answers`.
+The structs of all other answers are those of `inlink.contract.answers`.
 """
 
 from msgspec import Struct, field
 
-from inlink.api.answers import TaskStatus
+from inlink.contract.answers import TaskStatus
 
 
 class Task(Struct, frozen=True):

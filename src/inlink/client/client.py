@@ -15,7 +15,14 @@ from typing import Any, Self, TypeVar, overload
 
 import httpx
 
-from inlink.api.answers import (
+from inlink.client import export
+from inlink.client.answers import Subscription, SubscriptionAnswer, Task
+from inlink.client.decode import Answer
+from inlink.client.errors import unexpected
+from inlink.client.lazy import Reply, Rows, Wires
+from inlink.client.server import Server
+from inlink.client.wire import Blocking, Waiting, Wire
+from inlink.contract.answers import (
     AnchorsAnswer,
     BacklinksAnswer,
     BacklinksCountAnswer,
@@ -46,34 +53,29 @@ from inlink.api.answers import (
     TargetSubnets,
     TargetSummary,
 )
-from inlink.api.requests import MAX_TARGETS
-from inlink.client import export
-from inlink.client.answers import Subscription, SubscriptionAnswer, Task
-from inlink.client.decode import Answer
-from inlink.client.errors import unexpected
-from inlink.client.lazy import Reply, Rows, Wires
-from inlink.client.server import Server
-from inlink.client.wire import Blocking, Waiting, Wire
-from inlink.evidence.rows import Check
-from inlink.index.rows import (
+from inlink.contract.proof import Check
+from inlink.contract.requests import MAX_TARGETS
+from inlink.contract.rows import (
     Anchor,
-    AnchorType,
     Backlink,
-    BacklinkOrder,
-    CountOrder,
     DayCount,
-    Follow,
     LinkedPage,
-    LinkType,
     NewLostBacklink,
-    NewLostDomainOrder,
-    NewLostOrder,
     NewLostRefdomain,
-    NewLostType,
     Refdomain,
     ReferringIp,
 )
-from inlink.urls.targets import Mode
+from inlink.contract.vocabulary import (
+    AnchorType,
+    BacklinkOrder,
+    CountOrder,
+    Follow,
+    LinkType,
+    Mode,
+    NewLostDomainOrder,
+    NewLostOrder,
+    NewLostType,
+)
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""From the bytes of an export file to backlinks; the other way round is `inlink.api.csv_gz`.
+"""From the bytes of an export file to backlinks; the other way round is `inlink.exports.csv_gz`.
 
 In: the bytes of a gzip-compressed CSV file, in pieces of any size. Out: rows, as they are complete;
 no more than a piece is held at a time. Columns are found by the names in the header; others are
@@ -18,10 +18,10 @@ from typing import Any
 
 import msgspec
 
-from inlink.api.csv_gz import FORMULA_STARTS, GZIP_WINDOW
 from inlink.client.decode import empty_values
 from inlink.client.errors import unexpected
-from inlink.index.rows import Backlink
+from inlink.contract.export_file import FORMULA_STARTS, GZIP_WINDOW
+from inlink.contract.rows import Backlink
 
 PIECE = 1 << 18  # bytes that are decompressed at a time
 MAX_RECORD = 1 << 20  # characters; a quote that is never closed would swallow the file

@@ -14,7 +14,7 @@ import time
 import httpx
 import msgspec
 
-from inlink.api.errors import HUGE_TARGET, HUGE_TARGET_STATUS, MESSAGES, ErrorBody
+from inlink.contract.errors import HUGE_TARGET, HUGE_TARGET_STATUS, MESSAGES, ErrorBody
 
 SHOWN = 200  # characters of a body that is not the API's
 

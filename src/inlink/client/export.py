@@ -11,8 +11,8 @@ from inlink.client.csv_gz import CsvGz
 from inlink.client.errors import ExportError, unexpected
 from inlink.client.server import Server
 from inlink.client.wire import Wire
-from inlink.index.rows import Backlink
-from inlink.urls.targets import Mode
+from inlink.contract.rows import Backlink
+from inlink.contract.vocabulary import Mode
 
 FIRST_PAUSE = 0.5  # seconds before the status is asked for again
 LONGEST_PAUSE = 30.0

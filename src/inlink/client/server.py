@@ -18,11 +18,11 @@ import httpx
 import msgspec
 
 from inlink import __version__
-from inlink.api import PREFIX, PROOF_PREFIX
-from inlink.api.errors import HUGE_TARGET_STATUS
 from inlink.client.decode import Answer, decode
 from inlink.client.errors import ClientError, refusal, unexpected, unreachable
 from inlink.client.wire import Wire
+from inlink.contract.errors import HUGE_TARGET_STATUS
+from inlink.contract.paths import PREFIX, PROOF_PREFIX
 
 PASSING = frozenset({429, 500, 502, 503, 504})
 PASSING_ERRORS = (

@@ -6,10 +6,10 @@ is not to be followed (``nofollow``) is not; nor are the links of error pages.
 
 from typing import NamedTuple
 
+from inlink.contract.outcomes import REDIRECTING
 from inlink.crawl.fetch import Fetched
 from inlink.extract.captures import Capture
 from inlink.extract.observe import Observer
-from inlink.extract.outcomes import REDIRECTING
 from inlink.extract.urlbook import UrlBook
 from inlink.store.configuration import Settings
 from inlink.web.problems import Problems

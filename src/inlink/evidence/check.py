@@ -15,12 +15,14 @@ from pathlib import Path
 
 import msgspec
 
+from inlink.contract.proof import Check
+from inlink.contract.vocabulary import Result
 from inlink.crawl.errors import CrawlError, internal_error
 from inlink.crawl.job import crawl
 from inlink.crawl.spec import CrawlSpec
 from inlink.evidence.finding import Finding, find_link
+from inlink.evidence.question import Question
 from inlink.evidence.records import capture_from
-from inlink.evidence.rows import Check, Question, Result
 from inlink.extract.captures import Capture, written_time
 from inlink.store.configuration import Settings, load_settings
 from inlink.store.layout import Layout

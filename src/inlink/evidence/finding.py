@@ -7,12 +7,13 @@ there, as the index reads it and with its surroundings; and what the visit means
 import msgspec
 from selectolax.lexbor import LexborNode
 
-from inlink.evidence.rows import Occurrence, PagePart
+from inlink.contract.outcomes import COUNTING, REDIRECTING
+from inlink.contract.proof import Occurrence
+from inlink.contract.vocabulary import PagePart
 from inlink.evidence.surroundings import surroundings
 from inlink.extract.captures import Capture
 from inlink.extract.content import read_content
 from inlink.extract.observe import LinkRow, Observation, Observer
-from inlink.extract.outcomes import COUNTING, REDIRECTING
 from inlink.extract.urlbook import UrlBook
 from inlink.store.configuration import Settings
 from inlink.urls.canonical import canonical_url, text_id

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from selectolax.lexbor import LexborNode
 
-from inlink.evidence.rows import PagePart
+from inlink.contract.vocabulary import PagePart
 from inlink.extract.html import fold
 
 MAX_TEXT = 200

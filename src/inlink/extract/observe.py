@@ -8,10 +8,10 @@ from typing import NamedTuple
 import msgspec
 import xxhash
 
+from inlink.contract.outcomes import outcome_of_page
 from inlink.extract.captures import Capture
 from inlink.extract.content import read_content
 from inlink.extract.html import Page
-from inlink.extract.outcomes import outcome_of_page
 from inlink.extract.refresh import MAX_REFRESH_SECONDS, refresh_of
 from inlink.extract.robots import Directives, directives_for, is_robots_name, normalised
 from inlink.extract.urlbook import Resolver, UrlBook, is_absolute

@@ -16,7 +16,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis import _
 
-from inlink.extract.outcomes import outcome_of_page
+from inlink.contract.outcomes import outcome_of_page
 from inlink.extract.robots import directives_for
 from inlink.fold.workspace import Workspace
 from inlink.store import tables

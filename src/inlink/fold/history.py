@@ -14,7 +14,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from inlink.extract.outcomes import ANSWERS, COUNTING, REDIRECTING
+from inlink.contract.outcomes import ANSWERS, COUNTING, REDIRECTING
 from inlink.store import tables
 
 ELEMENT_REASONS = {

@@ -12,7 +12,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from inlink.extract.outcomes import ANSWERS
+from inlink.contract.outcomes import ANSWERS
 from inlink.store import tables
 
 MOST = 6

@@ -27,7 +27,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from inlink.extract.outcomes import ANSWERS, CONTENT, COUNTING
+from inlink.contract.outcomes import ANSWERS, CONTENT, COUNTING
 from inlink.store import tables
 
 _NOT_FOLDED = ("file", "offset", "original_url", "etag", "last_modified")

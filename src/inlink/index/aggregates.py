@@ -1,7 +1,7 @@
 """Live backlinks added up: by anchor text, URL or IP address, and in every way for the summary.
 
 In: a partition, and the slice of its live links that a target covers. Out: rows of
-`inlink.index.rows`, the greatest counts first; equals by text (URLs by sort key, addresses IPv4
+`inlink.contract.rows`, the greatest counts first; equals by text (URLs by sort key, addresses IPv4
 before IPv6), which is the order in which a partition numbers them.
 
 All lists are made in one way: the number of the group, the number of the host and the nofollow bit
@@ -18,15 +18,11 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from inlink.index import filters, selection
-from inlink.index.files import Ints, Rows
-from inlink.index.partition import Partition
-from inlink.index.rows import (
+from inlink.contract.rows import (
     UNKNOWN_RANK,
     Anchor,
     AnchorBacklinks,
     AnchorRefdomains,
-    CountOrder,
     CountryCount,
     LinkedPage,
     PageBacklinks,
@@ -36,6 +32,10 @@ from inlink.index.rows import (
     Summary,
     TldCount,
 )
+from inlink.contract.vocabulary import CountOrder
+from inlink.index import filters, selection
+from inlink.index.files import Ints, Rows
+from inlink.index.partition import Partition
 from inlink.index.segments import HOME, NOFOLLOW
 
 Texts = Callable[[Partition, Rows], list[str]]

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from inlink.contract.rows import DayCount
+from inlink.contract.vocabulary import NewLostType
 from inlink.index.days import (
     Span,
     day_counts,
@@ -19,7 +21,6 @@ from inlink.index.days import (
     running,
 )
 from inlink.index.files import Int32, Int64, Ints, Mask, Rows
-from inlink.index.rows import DayCount, NewLostType
 
 FIRST = 1000
 """Events that are kept of each day and type: as many as are listed, if nobody says."""

@@ -1,7 +1,7 @@
 """Days as columns have them, numbers since 1970, and counts by day.
 
 In: columns of days, and a span of days that is asked about. Out: places in it, and rows of
-`inlink.index.rows` for each of its days.
+`inlink.contract.rows` for each of its days.
 """
 
 import datetime as dt
@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from inlink.contract.rows import DayCount
 from inlink.index.files import Ints, Rows
-from inlink.index.rows import DayCount
 
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from inlink.contract.vocabulary import AnchorType, Follow, LinkType
 from inlink.index.files import Ints, Mask, Rows
 from inlink.index.partition import Links, Lost, Partition
-from inlink.index.rows import AnchorType, Follow, LinkType
 from inlink.index.segments import ELEMENT_SHIFT, ELEMENTS, IMAGE, NOFOLLOW, REDIRECT
 from inlink.index.strings import Strings
 from inlink.urls.targets import Target

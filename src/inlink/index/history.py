@@ -1,8 +1,8 @@
 """Which backlinks were found and lost, on which day, and how many were live.
 
 In: a partition, the rows of its targets that are asked about, and days. Out: rows of
-`inlink.index.rows`, or counts for each day. A backlink is new on the day on which a stretch of it
-begins, and lost on the day on which one ends.
+`inlink.contract.rows`, or counts for each day. A backlink is new on the day on which a stretch of
+it begins, and lost on the day on which one ends.
 
 `inlink.index.refdomain_history` has the same for referring domains.
 """
@@ -13,18 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from inlink.contract.rows import DayCount, NewLostBacklink
+from inlink.contract.vocabulary import NewLostOrder, NewLostType
 from inlink.index import selection
 from inlink.index.calendars import FIRST, Calendar, calendar
 from inlink.index.days import Span, dates, day_counts, in_span, live_by_day, per_day
 from inlink.index.files import Ints, Mask, Rows
 from inlink.index.filters import ANYTHING, LinkFilter, kept
 from inlink.index.partition import Links, Lost, Partition
-from inlink.index.rows import (
-    DayCount,
-    NewLostBacklink,
-    NewLostOrder,
-    NewLostType,
-)
 from inlink.index.segments import IMAGE, NOFOLLOW, REASONS, REDIRECT
 
 

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from inlink.contract.outcomes import ReasonLost
+from inlink.contract.vocabulary import LinkType
 from inlink.index.days import dates
 from inlink.index.partition import Links, Lost, Partition
-from inlink.index.rows import LinkType, ReasonLost
 from inlink.index.segments import REASONS, REDIRECT
 from inlink.urls.canonical import url_of_key
 

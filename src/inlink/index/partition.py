@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from inlink.contract.rows import Metrics, RawPosition
+from inlink.contract.vocabulary import BACKLINK_ORDERS, BacklinkOrder
 from inlink.index.calendars import Calendar
 from inlink.index.files import Int8, Int16, Int32, Int64, Ints, UInt8, UInt16, map_columns
-from inlink.index.rows import BACKLINK_ORDERS, BacklinkOrder, Metrics, RawPosition
 from inlink.index.segments import REDIRECT
 from inlink.index.strings import Strings
 from inlink.urls.canonical import url_of_key

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from inlink.contract.rows import UNKNOWN_RANK
 from inlink.index.days import day_number
 from inlink.index.files import Ints
 from inlink.index.partition import Partition
-from inlink.index.rows import UNKNOWN_RANK
 
 _BIAS = 1 << 31
 """What makes a day that int32 can hold an unsigned number of 32 bits."""

@@ -1,6 +1,6 @@
 """The door to the index: answers the reading commands from a generation's segments.
 
-In: targets (`inlink.urls.targets`), orders and limits. Out: the rows of `inlink.index.rows`.
+In: targets (`inlink.urls.targets`), orders and limits. Out: the rows of `inlink.contract.rows`.
 A reader is a snapshot of one generation, opened at once and safe to use from several threads.
 """
 
@@ -12,6 +12,28 @@ from typing import Literal
 
 import numpy as np
 
+from inlink.contract.rows import (
+    UNKNOWN_RANK,
+    Anchor,
+    Backlink,
+    DayCount,
+    LinkedPage,
+    Metrics,
+    NewLostBacklink,
+    NewLostRefdomain,
+    Ranks,
+    RawPosition,
+    Refdomain,
+    ReferringIp,
+    Summary,
+)
+from inlink.contract.vocabulary import (
+    BacklinkOrder,
+    CountOrder,
+    NewLostDomainOrder,
+    NewLostOrder,
+    NewLostType,
+)
 from inlink.index import (
     aggregates,
     history,
@@ -25,26 +47,6 @@ from inlink.index.days import Span, dates
 from inlink.index.files import Ints, Rows
 from inlink.index.filters import ANYTHING, LinkFilter, kept
 from inlink.index.partition import Partition, TopHosts
-from inlink.index.rows import (
-    UNKNOWN_RANK,
-    Anchor,
-    Backlink,
-    BacklinkOrder,
-    CountOrder,
-    DayCount,
-    LinkedPage,
-    Metrics,
-    NewLostBacklink,
-    NewLostDomainOrder,
-    NewLostOrder,
-    NewLostRefdomain,
-    NewLostType,
-    Ranks,
-    RawPosition,
-    Refdomain,
-    ReferringIp,
-    Summary,
-)
 from inlink.index.segments import IMAGE, NOFOLLOW
 from inlink.urls.canonical import path_start, sort_key, split_origin, text_id
 from inlink.urls.domains import icann_domain

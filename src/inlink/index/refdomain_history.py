@@ -1,7 +1,7 @@
 """Which referring domains came and went, on which day, and how many there were.
 
 In: a partition, the rows of its targets that are asked about, and days. Out: rows of
-`inlink.index.rows`, or counts for each day.
+`inlink.contract.rows`, or counts for each day.
 
 A referring domain, a host, is there for as long as any of its links: the stretches of all of them,
 as closed intervals of days, are joined where they share a day. A joined interval begins with a new
@@ -14,13 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from inlink.contract.rows import DayCount, NewLostRefdomain
+from inlink.contract.vocabulary import NewLostDomainOrder, NewLostType
 from inlink.index import selection
 from inlink.index.calendars import FIRST, Calendar, calendar
 from inlink.index.days import Span, dates, day_counts, in_span, live_by_day, per_day
 from inlink.index.files import Ints, Mask, Rows
 from inlink.index.history import key_numbers, wanted
 from inlink.index.partition import Partition, Stays
-from inlink.index.rows import DayCount, NewLostDomainOrder, NewLostRefdomain, NewLostType
 from inlink.index.segments import NOFOLLOW
 
 _OPEN = np.iinfo(np.int32).max

@@ -9,7 +9,7 @@ from typing import get_args
 
 import msgspec
 
-from inlink.index.rows import ReasonLost
+from inlink.contract.outcomes import ReasonLost
 from inlink.store.versions import SEGMENT_FORMAT
 
 NOFOLLOW = 1

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from inlink.contract.rows import UNKNOWN_RANK, Metrics
+from inlink.contract.vocabulary import BacklinkOrder
 from inlink.index.files import Ints, Rows
 from inlink.index.partition import Partition
-from inlink.index.rows import UNKNOWN_RANK, BacklinkOrder, Metrics
 from inlink.index.segments import NOFOLLOW
 
 

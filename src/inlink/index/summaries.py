@@ -17,13 +17,14 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
+from inlink.contract.rows import Metrics
+from inlink.contract.vocabulary import BACKLINK_ORDERS, Mode
 from inlink.index import history, queries, refdomain_history, selection
 from inlink.index.calendars import Calendar
 from inlink.index.files import Column, write_columns
 from inlink.index.partition import TOP, Partition, Stays
-from inlink.index.rows import BACKLINK_ORDERS, Metrics
 from inlink.urls.canonical import url_of_key
-from inlink.urls.targets import Mode, TargetError, parse_target
+from inlink.urls.targets import TargetError, parse_target
 
 SUMMARY_LINKS = 5_000
 """Live links up to which all is counted when it is asked for (about 1 ms)."""

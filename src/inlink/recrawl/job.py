@@ -16,8 +16,8 @@ import ibis.expr.types as ir
 import pyarrow.parquet as pq
 from ibis import _
 
+from inlink.contract.outcomes import CONTENT
 from inlink.crawl.plan_file import PlanEntry, Why
-from inlink.extract.outcomes import CONTENT
 from inlink.fold.recipe import read_generation
 from inlink.fold.workspace import StepProgress, Workspace
 from inlink.recrawl.intervals import histories

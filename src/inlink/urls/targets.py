@@ -7,8 +7,9 @@ covers, and the domains that say where in the index to look.
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from inlink.contract.vocabulary import Mode
 from inlink.urls.canonical import (
     MAX_URL_LENGTH,
     canonical_url,
@@ -24,8 +25,6 @@ from inlink.urls.domains import (
     is_ip_address,
     registrable_domain,
 )
-
-Mode = Literal["domain", "host", "url"]
 
 _HTTP = re.compile(r"https?:", re.IGNORECASE)
 _OTHER_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(?://|(?![0-9]*(?:[/\\?#]|$)))", re.IGNORECASE)

@@ -1,16 +1,9 @@
 """What is told of a link in its page: plain data, for answers and for those who read them."""
 
-from typing import Literal
-
 import msgspec
 
-Element = Literal["a", "area", "canonical", "location", "refresh"]
-
-PagePart = Literal["content", "navigation", "header", "footer", "aside", "head"]
-"""``head`` is what nobody sees: the head of the page, or the HTTP header before it."""
-
-Result = Literal["there", "not_there", "not_checked"]
-"""Of a live check: the link would be live by this visit; it would not; the page did not answer."""
+from inlink.contract.outcomes import Element
+from inlink.contract.vocabulary import PagePart, Result
 
 
 class Occurrence(msgspec.Struct, frozen=True):
@@ -47,16 +40,3 @@ class Check(msgspec.Struct, frozen=True):
     canonical_url: str | None
     redirect_url: str | None
     occurrences: list[Occurrence]
-
-
-class Question(msgspec.Struct, frozen=True):
-    """What a process that makes a live check is asked."""
-
-    data: str
-    """The data directory, whose settings hold."""
-    folder: str
-    """Where what is fetched may lie meanwhile: a directory that is empty."""
-    seconds: int
-    """How long it may take at most."""
-    url_from: str
-    url_to: str

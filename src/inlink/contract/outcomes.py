@@ -4,6 +4,22 @@ In: outcomes, elements, canonical URLs. Out: the rules that extraction, fold and
 table of outcomes in ``docs/data-model.md`` explains each.
 """
 
+from typing import Literal
+
+Element = Literal["a", "area", "canonical", "location", "refresh"]
+ReasonLost = Literal[
+    "",
+    "page_not_found",
+    "crawl_error",
+    "page_dropped",
+    "redirect",
+    "not_canonical",
+    "noindex",
+    "link_removed",
+    "broken_redirect",
+    "other",
+]
+
 CONTENT = ("ok", "noindex", "not_canonical", "other")
 """Outcomes of a visit that a revisit may refer to."""
 

@@ -9,8 +9,9 @@ from typing import Annotated, Literal, Self
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import astuple
 
-from inlink.evidence.rows import Occurrence
-from inlink.index.rows import (
+from inlink.contract.outcomes import ReasonLost
+from inlink.contract.proof import Occurrence
+from inlink.contract.rows import (
     Anchor,
     AnchorBacklinks,
     AnchorRefdomains,
@@ -18,19 +19,18 @@ from inlink.index.rows import (
     CountryCount,
     DayCount,
     LinkedPage,
-    LinkType,
     Metrics,
     NewLostBacklink,
     NewLostRefdomain,
     PageBacklinks,
     PageRefdomains,
     Ranks,
-    ReasonLost,
     Refdomain,
     ReferringIp,
     Summary,
     TldCount,
 )
+from inlink.contract.vocabulary import LinkType
 
 Message = Annotated[str, Meta(description="Why the list is empty; only with status 244.")]
 

@@ -1,6 +1,6 @@
 """The worker that makes export files.
 
-In: tasks of the queue (`inlink.accounts.exports`). Out: ``exports/<host>-<token>.csv.gz``, written
+In: tasks of the queue (`inlink.exports.queue`). Out: ``exports/<host>-<token>.csv.gz``, written
 under a temporary name, renamed when it is whole, and removed when its time is over.
 
 `run` is a process of its own. It may die at any time: when its lease has run out, another worker
@@ -19,15 +19,16 @@ from pathlib import Path
 from typing import cast
 
 from inlink.accounts.database import connect
-from inlink.accounts.exports import COMMAND, LEASE, MAX_ATTEMPTS, UNITS, Exports, Task, worker_name
-from inlink.api.csv_gz import write_csv_gz
-from inlink.api.generations import Generations, NothingBuiltError
+from inlink.contract.rows import Backlink
+from inlink.contract.vocabulary import Mode
+from inlink.exports.csv_gz import write_csv_gz
+from inlink.exports.queue import COMMAND, LEASE, MAX_ATTEMPTS, UNITS, Exports, Task, worker_name
+from inlink.index.generations import Generations, NothingBuiltError
 from inlink.index.reader import Reader
-from inlink.index.rows import Backlink
 from inlink.store.configuration import Settings, load_settings
 from inlink.store.layout import Layout, sync_directory
 from inlink.urls.canonical import url_of_key
-from inlink.urls.targets import Mode, Target, parse_target
+from inlink.urls.targets import Target, parse_target
 
 BATCH = 1000  # rows; even from a slow disk, that is read well before a lease runs out
 POLL = 0.5  # seconds between looks at the queue

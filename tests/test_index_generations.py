@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from inlink.api.generations import Generations, NothingBuiltError
 from inlink.fold.publish import remove_old_generations
+from inlink.index.generations import Generations, NothingBuiltError
 from inlink.store.layout import BusyError, Layout, locked
 from inlink.urls.targets import parse_target
 from tests.serving import Row, make_current, write_generation

@@ -19,14 +19,12 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from inlink.index.rows import Backlink
+from inlink.contract.export_file import FORMULA_STARTS, GZIP_WINDOW
+from inlink.contract.rows import Backlink
 
 LEVEL = 4
 """Of 9. The files of real backlinks are 11 % smaller than with 1, for a tenth more time in all; 6
 would save another 4 % for a fifth more."""
-GZIP_WINDOW = 16 + zlib.MAX_WBITS  # makes zlib write the gzip header, with time 0
-
-FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")  # noqa: RUF001
 
 _BOOLEANS = {True: "true", False: "false"}
 

@@ -4,32 +4,12 @@ Rows hold texts, numbers and dates, so they can be in no cycle: the collector ne
 """
 
 import datetime as dt
-from typing import Literal, get_args
+from typing import Literal
 
 import msgspec
 
-BacklinkOrder = Literal["date_found", "domain_inlink_rank", "inlink_rank"]
-BACKLINK_ORDERS: tuple[BacklinkOrder, ...] = get_args(BacklinkOrder)
-NewLostOrder = Literal["new_lost_date", "domain_inlink_rank", "inlink_rank"]
-NewLostDomainOrder = Literal["new_lost_date", "domain_inlink_rank"]
-CountOrder = Literal["backlinks", "refdomains"]
-
-NewLostType = Literal["new", "lost"]
-LinkType = Literal["href", "redirect"]
-AnchorType = Literal["text", "image", "undefined"]
-Follow = Literal["dofollow", "nofollow", "undefined"]
-ReasonLost = Literal[
-    "",
-    "page_not_found",
-    "crawl_error",
-    "page_dropped",
-    "redirect",
-    "not_canonical",
-    "noindex",
-    "link_removed",
-    "broken_redirect",
-    "other",
-]
+from inlink.contract.outcomes import ReasonLost
+from inlink.contract.vocabulary import LinkType, NewLostType
 
 UNKNOWN_RANK = -1
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from inlink.index.rows import (
+from inlink.contract.vocabulary import (
     AnchorType,
     BacklinkOrder,
     CountOrder,
@@ -20,7 +20,7 @@ from inlink.index.rows import (
     NewLostOrder,
     NewLostType,
 )
-from inlink.urls.targets import Mode as ModeName
+from inlink.contract.vocabulary import Mode as ModeName
 
 MAX_TARGETS = 100
 

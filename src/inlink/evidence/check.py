@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from inlink.contract.outcomes import SILENT
 from inlink.contract.proof import Check
 from inlink.contract.vocabulary import Result
 from inlink.crawl.errors import CrawlError, internal_error
@@ -30,9 +31,6 @@ from inlink.urls.canonical import canonical_url
 from inlink.web.problems import Problems
 from inlink.web.records import read_records
 from inlink.web.source import HashingFile
-
-NO_ANSWER = ("failed", "page_dropped")
-"""Outcomes of a visit that says nothing about the links of the page."""
 
 
 class CheckError(ValueError):
@@ -88,7 +86,7 @@ def _found(
 
 def _told(page: str, target: str, capture: Capture, finding: Finding) -> Check:
     result: Result = "there" if finding.counts else "not_there"
-    if finding.outcome in NO_ANSWER or not (finding.counts or finding.complete):
+    if finding.outcome in SILENT or not (finding.counts or finding.complete):
         result = "not_checked"
     return Check(
         url_from=page,

@@ -7,7 +7,7 @@ there, as the index reads it and with its surroundings; and what the visit means
 import msgspec
 from selectolax.lexbor import LexborNode
 
-from inlink.contract.outcomes import COUNTING, REDIRECTING
+from inlink.contract.outcomes import COUNTING, REDIRECTING, Outcome
 from inlink.contract.proof import Occurrence
 from inlink.contract.vocabulary import PagePart
 from inlink.evidence.surroundings import surroundings
@@ -34,7 +34,7 @@ class Finding(msgspec.Struct, frozen=True):
     """Whether the link is live by this visit, by the rules of the index."""
     complete: bool
     """Whether what the visit does not show is not there (docs/data-model.md, visits)."""
-    outcome: str
+    outcome: Outcome
     """What the visit means for the page: docs/data-model.md, outcomes of visits."""
     status: int | None
     robots: str
@@ -94,7 +94,7 @@ def _places(
 def _occurrence(row: LinkRow, places: dict[int, LexborNode], capture: Capture) -> Occurrence:
     place, before, after = _surroundings(row, places, capture)
     return Occurrence(
-        element=row.element,  # type: ignore[arg-type]
+        element=row.element,
         anchor=row.anchor,
         rel=row.rel,
         nofollow=row.nofollow,

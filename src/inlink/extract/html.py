@@ -21,6 +21,7 @@ from selectolax.lexbor import (
     SelectolaxError,
 )
 
+from inlink.contract.outcomes import Element
 from inlink.extract.depth import cut_position
 from inlink.extract.shadow import SHADOW_ROOT, show_shadow_roots
 from inlink.extract.xhtml import xml_tree
@@ -72,7 +73,7 @@ _NO_HREF = "\0"
 class Link(msgspec.Struct, frozen=True, gc=False):
     """A link element; texts are folded, URLs as they stand in the page."""
 
-    element: str
+    element: Element
     href: str
     anchor: str
     rel: str
@@ -245,7 +246,8 @@ class _Reader:
                 rel = self._folded(relations(rel), MAX_ANCHOR)
             is_image, source, alt = False, None, None
             if node.tag_id == _AREA:
-                element, anchor = "area", self._folded(attributes.get("alt") or "", MAX_ANCHOR)
+                element: Element = "area"
+                anchor = self._folded(attributes.get("alt") or "", MAX_ANCHOR)
             else:
                 element, anchor = "a", self._anchor(node)
                 image = images.get(node.mem_id) if images else None

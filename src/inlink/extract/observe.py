@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 import xxhash
 
-from inlink.contract.outcomes import outcome_of_page
+from inlink.contract.outcomes import Element, Outcome, outcome_of_page
 from inlink.extract.captures import Capture
 from inlink.extract.content import read_content
 from inlink.extract.html import Page
@@ -40,7 +40,7 @@ class VisitRow(NamedTuple):
     url_id: int
     domain_id: int
     visited_at: int
-    outcome: str
+    outcome: Outcome
     status: int | None
     failure: str | None
     ip: str | None
@@ -66,7 +66,7 @@ class LinkRow(NamedTuple):
     """A row of the table ``links``, but for its first column, the visit."""
 
     position: int
-    element: str
+    element: Element
     target_id: int
     target_domain_id: int
     anchor: str
@@ -265,7 +265,7 @@ def _validator(capture: Capture, name: str) -> str | None:
 
 
 def _page_link(
-    element: str, target: UrlRow, rel: str, nofollow: bool, reference: str | None
+    element: Element, target: UrlRow, rel: str, nofollow: bool, reference: str | None
 ) -> LinkRow:
     return LinkRow(
         position=-1,
@@ -307,7 +307,9 @@ def _element_links(page: Page, resolver: Resolver, nofollow: bool) -> list[LinkR
     return rows
 
 
-def outcome_of(capture: Capture, page: UrlRow, content: _Content, redirect: UrlRow | None) -> str:
+def outcome_of(
+    capture: Capture, page: UrlRow, content: _Content, redirect: UrlRow | None
+) -> Outcome:
     """What the visit means for the page: the table of outcomes in ``docs/data-model.md``.
 
     A revisit record has no content of its own, but the header that it may have is its own: one that

@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from inlink.contract.outcomes import ANCHORED, Element
 from inlink.extract.captures import (
     Capture,
     Request,
@@ -348,6 +349,6 @@ def _links(given: list[_Link]) -> list[Link]:
 
 
 @lru_cache(256)
-def _element(path: str | None) -> str | None:
+def _element(path: str | None) -> Element | None:
     element = (path or "").partition("@")[0].lower()
-    return element if element in ("a", "area") else None
+    return next((known for known in ANCHORED if known == element), None)

@@ -12,10 +12,8 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
+from inlink.contract.outcomes import LATER_HOP
 from inlink.fold.workspace import Workspace, count
-
-LATER_HOP = "link_removed"
-"""Why a chain is lost that ends because a hop behind the first one does."""
 
 NEVER = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
 """Stands for the end of a stretch that has none, so that ends can be compared."""

@@ -14,30 +14,17 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from inlink.contract.outcomes import ANSWERS, COUNTING, REDIRECTING
+from inlink.contract.outcomes import (
+    ANCHORED_REASONS,
+    ANSWERS,
+    CANONICAL_REASONS,
+    COUNTING,
+    REDIRECT_REASONS,
+    REDIRECTING,
+    Outcome,
+    ReasonLost,
+)
 from inlink.store import tables
-
-ELEMENT_REASONS = {
-    "ok": "link_removed",
-    "noindex": "noindex",
-    "not_canonical": "not_canonical",
-    "redirect": "redirect",
-    "broken_redirect": "broken_redirect",
-    "page_not_found": "page_not_found",
-    "failed": "crawl_error",
-    "page_dropped": "page_dropped",
-    "other": "other",
-}
-"""Why an ``<a>`` or ``<area>`` link is lost, by the outcome of the step that lacks it."""
-
-CANONICAL_REASONS = ELEMENT_REASONS | {
-    "noindex": "link_removed",
-    "not_canonical": "link_removed",
-}
-"""The same for a canonical, which counts on a page that is not indexable too."""
-
-REDIRECT_REASONS = CANONICAL_REASONS | {"redirect": "link_removed"}
-"""The same for a redirect: a page that redirects elsewhere has lost this one."""
 
 
 def distinct_links(links: ir.Table, visits: ir.Table) -> ir.Table:
@@ -271,7 +258,7 @@ def fold_elements(
     )
     reason = (rows.element == "canonical").ifelse(
         _reason(rows.lost_outcome, CANONICAL_REASONS),
-        _reason(rows.lost_outcome, ELEMENT_REASONS),
+        _reason(rows.lost_outcome, ANCHORED_REASONS),
     )
     return rows.mutate(reason_lost=rows.reason_lost.coalesce(reason)).drop("lost_outcome")
 
@@ -343,5 +330,5 @@ def _with_first_seen(found: ir.Table, lost: ir.Table, ended: ir.Table) -> ir.Tab
     )
 
 
-def _reason(outcome: ir.Value, reasons: dict[str, str]) -> ir.Value:
+def _reason(outcome: ir.Value, reasons: dict[Outcome, ReasonLost]) -> ir.Value:
     return outcome.cases(*reasons.items(), else_=ibis.null("string"))

@@ -27,11 +27,10 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from inlink.contract.outcomes import ANSWERS, CONTENT, COUNTING
+from inlink.contract.outcomes import ANSWERS, CONTENT, COUNTING, SHOWN, TITLED
 from inlink.store import tables
 
 _NOT_FOLDED = ("file", "offset", "original_url", "etag", "last_modified")
-_TITLED = ("ok", "noindex", "not_canonical")
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +325,7 @@ def state_visits(visits: ir.Table, failed_visits: int) -> ir.Table:
     state brings the failures that it ended with. A page that may not be shown any more, by what
     robots directives said before, is ``noindex``.
     """
-    gone = visits.outcome.isin(_EXPIRING) & (visits.unavailable_after <= visits.visited_at)
+    gone = visits.outcome.isin(SHOWN) & (visits.unavailable_after <= visits.visited_at)
     visits = visits.mutate(outcome=gone.fill_null(False).ifelse("noindex", visits.outcome))
     failed = (visits.outcome == "failed") & visits.complete & ~visits.carried
     ends_run = visits.complete & ~failed
@@ -344,9 +343,6 @@ def state_visits(visits: ir.Table, failed_visits: int) -> ir.Table:
     acts = says & (~counted.failed | (counted.run >= failed_visits))
     return counted.mutate(acts=acts & adds)
 
-
-_EXPIRING = ("ok", "not_canonical")
-"""Outcomes of pages that ``unavailable_after`` makes ``noindex``."""
 
 _VISITED, _STALE, _UNAVAILABLE = 2, 1, 0
 """What comes first at one instant."""
@@ -367,7 +363,7 @@ def expiries(visits: ir.Table, expiry: Expiry) -> ir.Table:
     along = ibis.window(group_by="url_id", order_by=_IN_ORDER[1:])
     following = expiry.next_time(states.visited_at.lead().over(along))
     unavailable = states.mutate(following=following).filter(
-        _.outcome.isin(_EXPIRING), _.unavailable_after <= _.following
+        _.outcome.isin(SHOWN), _.unavailable_after <= _.following
     )
     unavailable = unavailable.mutate(
         visited_at=_.unavailable_after,
@@ -442,7 +438,7 @@ def fold_pages(previous: ir.Table, visits: ir.Table, steps: ir.Table) -> ir.Tabl
         )
     )
     has_content = numbered.content_visit_id.notnull() & numbered.whole
-    has_title = numbered.outcome.isin(_TITLED) & (numbered.titled | (numbered.title != ""))
+    has_title = numbered.outcome.isin(TITLED) & (numbered.titled | (numbered.title != ""))
     pages = numbered.group_by("url_id").agg(
         domain_id=_.domain_id.max(),
         visited_at=_.visited_at.max(),
@@ -482,7 +478,7 @@ def _last_states(steps: ir.Table) -> ir.Table:
         expired_step=_.step.max(where=_.expired_at.notnull()),
         whole_step=_.step.max(where=_.whole & ~_.expires),
     )
-    is_pending = last["until"]["outcome"].isin(_EXPIRING)
+    is_pending = last["until"]["outcome"].isin(SHOWN)
     has_expired = (last.expired_step >= last.whole_step).fill_null(True)
     never = ibis.null("timestamp('UTC', 6)")
     return last.select(

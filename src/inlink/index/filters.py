@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from inlink.contract.outcomes import ANCHORED
 from inlink.contract.vocabulary import AnchorType, Follow, LinkType
 from inlink.index.files import Ints, Mask, Rows
 from inlink.index.partition import Links, Lost, Partition
@@ -81,7 +82,7 @@ def kept(partition: Partition, links: Links | Lost, rows: Rows, keep: LinkFilter
 def _has_flags(keep: LinkFilter) -> Mask:
     """Of each value of the flags, whether *keep* keeps the links that have it."""
     mask = np.ones(len(_FLAGS), bool)
-    undefined = (_FLAGS >> ELEMENT_SHIFT & len(ELEMENTS) - 1) >= ELEMENTS.index("canonical")
+    undefined = (_FLAGS >> ELEMENT_SHIFT & len(ELEMENTS) - 1) >= len(ANCHORED)
     if keep.link_type:
         mask &= (_FLAGS & REDIRECT != 0) == (keep.link_type == "redirect")
     if keep.anchor_type == "image":

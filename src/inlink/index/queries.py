@@ -9,6 +9,7 @@ Windows are kept to narrow tables: DuckDB sorts and joins beyond its memory limi
 rows of a window in memory.
 """
 
+from inlink.contract.rows import UNKNOWN_RANK
 from inlink.index.segments import (
     ELEMENT_SHIFT,
     ELEMENTS,
@@ -37,13 +38,13 @@ NUMBERED = "create table numbered (position bigint, url_id bigint)"
 
 IN_KEY_ORDER = "select url_id from urls order by sort_key"
 
-ADDRESS = """
+ADDRESS = f"""
 create table address as
 select
     position, urls.url_id, sort_key, host, urls.domain_id, partition,
     substr(sort_key, instr(sort_key, '/'), 2) = '/ ' as home,
-    coalesce(inlink_rank, -1)::tinyint as inlink_rank,
-    coalesce(domain_inlink_rank, -1)::tinyint as domain_inlink_rank,
+    coalesce(inlink_rank, {UNKNOWN_RANK})::tinyint as inlink_rank,
+    coalesce(domain_inlink_rank, {UNKNOWN_RANK})::tinyint as domain_inlink_rank,
     inlink_rank is not null or known.url_id is not null as served
 from urls
 join numbered using (url_id)
@@ -74,7 +75,7 @@ from links
 join address as target on target.url_id = target_id
 join address as source on source.url_id = source_id
 order by target.partition
-"""  # noqa: S608
+"""
 
 PAST_RANK = """
 create table past_rank as
@@ -126,7 +127,7 @@ select row_number() over (order by image_source) - 1 as row, image_source
 from (select distinct image_source from linked where image_source is not null)
 """
 
-DOMAIN = """
+DOMAIN = f"""
 create or replace temp table domain as
 select
     row_number() over (order by domain_id) - 1 as row, domain_id,
@@ -134,7 +135,8 @@ select
 from (
     select domain_id, domain_inlink_rank from domain_ranks
     union all
-    select distinct domain_id, -1 from past_domain_ranks anti join domain_ranks using (domain_id)
+    select distinct domain_id, {UNKNOWN_RANK}
+    from past_domain_ranks anti join domain_ranks using (domain_id)
 )
 join place using (domain_id)
 where partition = getvariable('partition')
@@ -168,7 +170,7 @@ select
     coalesce(ips.ip_id, -1)::integer as ip, coalesce(ips.subnet_id, -1)::integer as subnet
 from page join host using (host) left join ips using (ip)
 order by position
-"""  # noqa: S608
+"""
 
 HOST_COLUMNS = """
 select host, domain_inlink_rank, domain_name.row::integer as domain

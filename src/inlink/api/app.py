@@ -13,18 +13,13 @@ import gc
 import logging
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
 
-from litestar import Litestar, MediaType, Request, Response
-from litestar.enums import ScopeType
-from litestar.exceptions import (
-    ClientException,
-    HTTPException,
-    MethodNotAllowedException,
-)
-from litestar.exceptions.http_exceptions import RequestEntityTooLarge
-from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
-from litestar.types import HTTPScope, Receive, Scope, Send
+from starlette.exceptions import HTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from inlink.accounts.cache import KeyCache
 from inlink.accounts.database import connect
@@ -35,12 +30,13 @@ from inlink.accounts.turns import Turns
 from inlink.api import parameters
 from inlink.api.call import Resources
 from inlink.api.checks import AT_ONCE, Checks
-from inlink.api.commands import ROUTES, Command, Method
+from inlink.api.commands import GET, ROUTES, Command
 from inlink.api.cursor import Cursors
-from inlink.api.download import download_route
+from inlink.api.download import download_endpoint
 from inlink.api.formats import JSON, Format, format_named
 from inlink.api.openapi import document
-from inlink.api.page import page_routes
+from inlink.api.page import page_endpoints
+from inlink.api.routing import Endpoint, Endpoints
 from inlink.api.service import Received, Rendered, Service, rendered_error
 from inlink.contract.errors import ApiError
 from inlink.contract.paths import PREFIX, PROOF_PREFIX, SUCCESSOR_PREFIX
@@ -57,10 +53,8 @@ FETCHING_THREADS = 2 * AT_ONCE  # so that those are told at once that have to co
 
 logger = logging.getLogger(__name__)
 
-HttpRequest = Request[Any, Any, Any]
 
-
-def create_app(layout: Layout) -> Litestar:
+def create_app(layout: Layout) -> ASGIApp:
     """The application that serves the data directory *layout*.
 
     Raises:
@@ -89,7 +83,7 @@ def create_app(layout: Layout) -> Litestar:
     fetching = ThreadPoolExecutor(FETCHING_THREADS, thread_name_prefix="fetch")
 
     @contextlib.asynccontextmanager
-    async def running(_app: Litestar) -> AsyncIterator[None]:
+    async def running(_app: object) -> AsyncIterator[None]:
         await _follow(generations)
         await asyncio.to_thread(service.warm_up)
         gc.freeze()  # what is there now stays: to look through it again would hold up requests
@@ -110,14 +104,12 @@ def create_app(layout: Layout) -> Litestar:
     def pool_of(command: Command) -> ThreadPoolExecutor:
         return fetching if command.fetches else bulk if command.bulk else pool
 
-    routes = [_route(command, service, turns, pool_of(command)) for command in ROUTES]
-    return Litestar(
-        [*routes, _openapi_route(), *page_routes(), download_route(layout)],
-        lifespan=[running],
-        exception_handlers={HTTPException: _on_http_error, Exception: _on_failure},
-        openapi_config=None,
-        logging_config=None,
-    )
+    commands = [_endpoint(command, service, turns, pool_of(command)) for command in ROUTES]
+    endpoints = [*commands, _openapi_endpoint(), *page_endpoints(), download_endpoint(layout)]
+    router = Router([Endpoints(endpoints)], lifespan=running)
+    # The class Starlette would raise failures again when they are answered: logged twice, and the
+    # connection closed.
+    return ExceptionMiddleware(router, {HTTPException: _on_http_error, Exception: _on_failure})
 
 
 async def _watch(generations: Generations) -> None:
@@ -132,30 +124,26 @@ async def _follow(generations: Generations) -> None:
         logger.info("Serving generation %d", number)
 
 
-def _route(
+def _endpoint(
     command: Command, service: Service, turns: Turns, pool: ThreadPoolExecutor
-) -> ASGIRouteHandler:
-    """The route of a command, plain ASGI: short answers take less time than a request object."""
+) -> Endpoint:
+    """The endpoint of a command, plain ASGI: short answers take less time than a request object."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        assert scope["type"] == ScopeType.HTTP
         method = scope["method"]
-        if method not in command.methods:
-            await _other_method(command, scope, receive, send)
-            return
         body = await _body(receive) if method == "POST" else b""
         if body is None:
             return
         received = Received(
-            cast("Method", method),
+            method,
             scope["query_string"],
             body,
             _header(scope, b"authorization"),
-            "" if command.has_target else _base_url(HttpRequest(scope)),
+            "" if command.has_target else str(Request(scope).base_url).rstrip("/"),
         )
         await _send(await _rendered(command, service, turns, pool, received), send)
 
-    return ASGIRouteHandler(command.path, copy_scope=False)(answer)
+    return Endpoint(command.path, command.methods, answer)
 
 
 async def _rendered(
@@ -181,7 +169,7 @@ async def _body(receive: Receive) -> bytes | None:
     """The whole body; None if the client left before its end.
 
     Raises:
-        RequestEntityTooLarge: there is too much of it.
+        HTTPException: 413, there is too much of it.
     """
     pieces: list[bytes] = []
     size = 0
@@ -192,12 +180,12 @@ async def _body(receive: Receive) -> bytes | None:
         pieces.append(message["body"])
         size += len(pieces[-1])
         if size > MAX_BODY:
-            raise RequestEntityTooLarge
+            raise HTTPException(413)
         if not message["more_body"]:
             return b"".join(pieces)
 
 
-def _header(scope: HTTPScope, name: bytes) -> str | None:
+def _header(scope: Scope, name: bytes) -> str | None:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
 
 
@@ -211,31 +199,16 @@ async def _send(rendered: Rendered, send: Send) -> None:
     await send({"type": "http.response.body", "body": rendered.body, "more_body": False})
 
 
-async def _other_method(command: Command, scope: HTTPScope, receive: Receive, send: Send) -> None:
-    allowed = ", ".join([*command.methods, "OPTIONS"])
-    if scope["method"] != "OPTIONS":
-        raise MethodNotAllowedException(headers={"allow": allowed})
-    response = Response(content=None, status_code=204, headers={"Allow": allowed})
-    await response.to_asgi_response(None, HttpRequest(scope))(scope, receive, send)
-
-
-def _base_url(request: HttpRequest) -> str:
-    try:
-        return str(request.base_url).rstrip("/")
-    except ValueError as error:  # a port that is none
-        raise ClientException("Invalid host header") from error
-
-
-def _openapi_route() -> HTTPRouteHandler:
+def _openapi_endpoint() -> Endpoint:
     made = functools.cache(document)  # when it is first asked for
 
-    async def openapi() -> Response[bytes]:
-        return Response(made(), media_type=MediaType.JSON)
+    async def openapi(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(made(), media_type=JSON.media_type)(scope, receive, send)
 
-    return HTTPRouteHandler(f"{PREFIX}/openapi.json", http_method="GET")(openapi)
+    return Endpoint(f"{PREFIX}/openapi.json", GET, openapi)
 
 
-def _response(rendered: Rendered) -> Response[bytes]:
+def _response(rendered: Rendered) -> Response:
     return Response(
         rendered.body,
         status_code=rendered.status,
@@ -244,8 +217,9 @@ def _response(rendered: Rendered) -> Response[bytes]:
     )
 
 
-def _on_http_error(request: HttpRequest, error: HTTPException) -> Response[bytes]:
-    """What the framework refuses: path, method, size of the body."""
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    """What is refused before a command is asked: path, method, size of the body."""
+    assert isinstance(error, HTTPException)
     path = request.scope["path"]
     if error.status_code == 404:
         answered = ApiError(
@@ -254,26 +228,26 @@ def _on_http_error(request: HttpRequest, error: HTTPException) -> Response[bytes
             f" {PROOF_PREFIX}/.",
         )
     elif error.status_code == 405:
-        allowed = (error.headers or {}).get("allow", "")
+        allowed = (error.headers or {}).get("Allow", "")
         answered = ApiError(405, f"{request.method} cannot be used here; valid: {allowed}.")
     elif error.status_code == 413:
         answered = ApiError(400, f"The body is longer than {MAX_BODY:,} bytes.")
     elif error.status_code < 500:
         answered = ApiError(400, f"The request cannot be read: {error.detail}.")
     else:
-        return _on_failure(request, error)
+        return await _on_failure(request, error)
     response = _response(rendered_error(answered, _output(request)))
     response.headers.update(error.headers or {})
     return response
 
 
-def _on_failure(request: HttpRequest, error: Exception) -> Response[bytes]:
+async def _on_failure(request: Request, error: Exception) -> Response:
     logger.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
     failed = ApiError(500, "The server's log says more.")
     return _response(rendered_error(failed, _output(request)))
 
 
-def _output(request: HttpRequest) -> Format:
+def _output(request: Request) -> Format:
     """The format asked for, as far as that can be read."""
     with contextlib.suppress(ApiError):
         query = parameters.read_query(request.scope["query_string"])

@@ -9,16 +9,15 @@ import asyncio
 import os
 import re
 from pathlib import Path
-from typing import Any, cast
 
-from litestar import Request
-from litestar.handlers import HTTPRouteHandler
-from litestar.types import ASGIApp
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.responses import FileResponse, Response
+from starlette.routing import request_response
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 
 from inlink.api.formats import JSON
+from inlink.api.routing import Endpoint
 from inlink.contract.errors import ApiError
 from inlink.contract.paths import EXPORT_PREFIX
 from inlink.exports.worker import FILE_NAME
@@ -29,17 +28,15 @@ MEDIA_TYPE = "application/gzip"
 _BYTE_RANGES = re.compile(r"bytes=(\d+-\d*|-\d+)(\s*,\s*(\d+-\d*|-\d+))*", re.IGNORECASE | re.ASCII)
 
 
-def download_route(layout: Layout) -> HTTPRouteHandler:
-    """The route of the export files of a data directory."""
+def download_endpoint(layout: Layout) -> Endpoint:
+    """The endpoint of the export files of a data directory."""
 
-    async def download(request: Request[Any, Any, Any]) -> ASGIApp:
+    async def download(request: Request) -> Response:
         path = layout.exports / request.path_params["name"]
         status = await asyncio.to_thread(_status, path)
-        response = _not_found() if status is None else _file(request, path, status)
-        return cast("ASGIApp", response)
+        return _not_found() if status is None else _file(request, path, status)
 
-    handler = HTTPRouteHandler(f"{EXPORT_PREFIX}/{{name:str}}", http_method=["GET", "HEAD"])
-    return handler(download)
+    return Endpoint(EXPORT_PREFIX, ("GET", "HEAD"), request_response(download), below=True)
 
 
 def _status(path: Path) -> os.stat_result | None:
@@ -51,8 +48,8 @@ def _status(path: Path) -> os.stat_result | None:
         return None
 
 
-def _file(request: Request[Any, Any, Any], path: Path, status: os.stat_result) -> Response:
-    headers = MutableHeaders(scope=cast("dict[str, Any]", request.scope))
+def _file(request: Request, path: Path, status: os.stat_result) -> Response:
+    headers = MutableHeaders(scope=request.scope)
     # A range that is not understood is to be ignored (RFC 9110, 14.2); Starlette would answer 400.
     if not _BYTE_RANGES.fullmatch(headers.get("range", "").strip()):
         del headers["range"]

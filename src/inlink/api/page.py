@@ -1,15 +1,16 @@
 """The interactive page about the API: Swagger UI upon the server's own OpenAPI description.
 
 In: the files of Swagger UI, from the package ``swagger-ui-py``; nothing is fetched from elsewhere.
-Out: the routes of the page.
+Out: the endpoints of the page.
 """
 
 from importlib.util import find_spec
 from pathlib import Path
 
-from litestar import Response
-from litestar.handlers import HTTPRouteHandler
+from starlette.responses import Response
 
+from inlink.api.commands import GET
+from inlink.api.routing import Endpoint
 from inlink.contract.paths import PREFIX
 
 PAGE = "/docs"
@@ -35,20 +36,15 @@ SwaggerUIBundle({{url: "{PREFIX}/openapi.json", dom_id: "#swagger-ui", validator
 """
 
 
-def page_routes() -> list[HTTPRouteHandler]:
+def page_endpoints() -> list[Endpoint]:
     """The page and what it loads."""
     package = find_spec("swagger_ui")  # not imported: it would import a template engine
     assert package is not None
     assert package.submodule_search_locations is not None
     static = Path(package.submodule_search_locations[0]) / "static"
-    routes = [_route(PAGE, _HTML.encode(), "text/html")]
-    for name, media_type in _ASSETS.items():
-        routes.append(_route(f"{PAGE}/{name}", (static / name).read_bytes(), media_type))
-    return routes
+    page = Endpoint(PAGE, GET, Response(_HTML, media_type="text/html"))
+    return [page, *(_asset(static / name, media_type) for name, media_type in _ASSETS.items())]
 
 
-def _route(path: str, content: bytes, media_type: str) -> HTTPRouteHandler:
-    async def answer() -> Response[bytes]:
-        return Response(content, media_type=media_type)
-
-    return HTTPRouteHandler(path, http_method="GET")(answer)
+def _asset(file: Path, media_type: str) -> Endpoint:
+    return Endpoint(f"{PAGE}/{file.name}", GET, Response(file.read_bytes(), media_type=media_type))

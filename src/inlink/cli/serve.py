@@ -24,7 +24,7 @@ from inlink.store.layout import Layout
 from inlink.store.log import log_to_stderr
 
 if TYPE_CHECKING:
-    from litestar import Litestar
+    from starlette.types import ASGIApp
 
 HEALTH = 10  # seconds that a worker may be silent, as when it starts on a busy machine
 GRACE = 30  # seconds that requests may go on after the signal to stop
@@ -85,7 +85,7 @@ def serve(layout: Layout, host: str, port: int, workers: int, export_workers: in
         raise click.ClickException(_what_is_wrong(layout))
 
 
-def worker_app(layout: Layout) -> "Litestar":
+def worker_app(layout: Layout) -> "ASGIApp":
     """The application of one worker, which ends when the process that started it does.
 
     Raises:

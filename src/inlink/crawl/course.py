@@ -191,12 +191,6 @@ class Course:
 
     # What became of it
 
-    def drop(self, queued: Queued) -> None:
-        """It was not fetched after all, and stays in its queue."""
-        self._under_way -= queued.task.kind is Kind.PAGE
-        with self._frontier.committed():
-            self._frontier.release(queued.host.host, time.time())
-
     def settle(self, queued: Queued, result: Result) -> None:
         """Record *result*, and take what follows from it into the frontier."""
         self._under_way -= queued.task.kind is Kind.PAGE

@@ -1,32 +1,19 @@
-"""Scrapy, with the frontier for its scheduler and the fetcher for its download handler.
+"""The loop of a crawl: takes tasks from its course, fetches them, and hands the results back.
 
-Scrapy's engine keeps as many tasks under way as there is room for, one for each host, holds back
-while results wait to be read, and ends when the frontier is empty. It runs on asyncio alone,
-without a Twisted reactor, so that a process can crawl any number of times.
-
-Not used of Scrapy are its queues on disk (they do not survive a kill), its robots.txt middleware
-(it takes an unreachable robots.txt for permission, and keeps one for as long as the crawl runs),
-its delays (they count from the beginning of a request, not from its end) and its HTTP clients (they
-do not keep the header of an answer as it was sent).
+Each fetch is a task of asyncio, which waits for the turn of its host, then for a free transfer. It
+settles its result as soon as it has it, so results do not pile up. All of this runs in one thread,
+the only one that uses the frontier and the WARC files; other threads look names up, and move
+finished files.
 """
 
 import asyncio
 import contextlib
-import logging
 import resource
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-
-import scrapy
-from scrapy.core.downloader.handlers.base import BaseDownloadHandler
-from scrapy.core.scheduler import BaseScheduler
-from scrapy.crawler import AsyncCrawlerRunner, Crawler
-from scrapy.http import Request, Response
-from scrapy.settings import Settings as ScrapySettings
 
 from inlink.crawl import robots, sitemaps
 from inlink.crawl.course import Course
@@ -42,161 +29,76 @@ HOSTS_AT_ONCE = 1000
 TRANSFERS_AT_ONCE = 200
 """How many of them are asked: with more, answers would wait for us until they seem late."""
 LAST_SECONDS = 5.0
-"""How long fetches that are under way may go on when the crawl is told to stop."""
+"""How long fetches that are running may go on when the crawl is stopped."""
 TICK = 1.0
-"""Seconds between two looks at the progress."""
+"""Seconds between two looks at the progress, and at hosts whose turn may have come."""
 _RESOLVERS = 64  # look-ups of names at once
 _LIMITS = {Kind.ROBOTS: robots.MAX_SENT_BYTES, Kind.SITEMAP: sitemaps.MAX_BYTES}
 """Bytes of a body that are fetched; of pages, as many as the setting says."""
 
-_HANDLER = "inlink.crawl.engine.Handler"
-_SETTINGS: dict[str, Any] = {
-    "TWISTED_REACTOR_ENABLED": False,
-    "SCHEDULER": "inlink.crawl.engine.Scheduler",
-    "DOWNLOAD_HANDLERS": {"http": _HANDLER, "https": _HANDLER},
-    "CONCURRENT_REQUESTS": HOSTS_AT_ONCE,
-    "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
-    "CONCURRENT_ITEMS": 1,  # as many tasks of asyncio are made for each answer
-    "DOWNLOAD_DELAY": 0,
-    "DOWNLOADER_MIDDLEWARES_BASE": {},
-    "SPIDER_MIDDLEWARES_BASE": {},
-    "EXTENSIONS_BASE": {},
-    "STATS_DUMP": False,
-}
 
+class _Loop:
+    """One run of a crawl.
 
-class Spider(scrapy.Spider):
-    """Hands results to the course of the crawl."""
+    Attributes:
+        stopping: whether `stop` was called.
+        error: what ended the crawl; what concerns one task only has become its result.
+    """
 
-    name = "inlink"
-
-    def __init__(self, *, course: Course, frontier: Frontier, fetcher: Fetcher) -> None:
-        super().__init__()
-        self.course = course
-        self.frontier = frontier
-        self.fetcher = fetcher
-        self.transfers = asyncio.Semaphore(TRANSFERS_AT_ONCE)
-        self.under_way: set[asyncio.Task[Result]] = set()
-        self.stopping = asyncio.Event()
+    def __init__(self, course: Course, frontier: Frontier, fetcher: Fetcher) -> None:
+        self._course = course
+        self._frontier = frontier
+        self._fetcher = fetcher
+        self._fetches: set[asyncio.Task[None]] = set()
+        self._waiting: set[asyncio.Task[None]] = set()  # those that have not begun to fetch
+        self._transfers = asyncio.Semaphore(TRANSFERS_AT_ONCE)
+        self._changed = asyncio.Event()
+        self.stopping = False
         self.error: Exception | None = None
 
-    async def start(self) -> AsyncIterator[Any]:
-        """Nothing: the frontier has what the crawl begins with."""
-        nothing: tuple[Any, ...] = ()
-        for request in nothing:
-            yield request
+    async def run(self) -> None:
+        """Fetch until nothing is left, or until what was running when it was stopped has ended."""
+        while self._fetches or (not self.stopping and self._course.has_more()):
+            with self.failing():
+                if self._begin():
+                    await asyncio.sleep(0)
+                    continue
+            timer = asyncio.get_running_loop().call_later(TICK, self._changed.set)
+            await self._changed.wait()
+            timer.cancel()
+            self._changed.clear()
 
-    def parse(self, response: Response) -> None:
-        """Settle a task."""
-        assert response.request is not None
-        queued, result = response.request.meta["queued"], response.request.meta["result"]
+    def _begin(self) -> bool:
+        """Begin as many fetches as may be; whether there are more that only need some time."""
+        while not self.stopping and len(self._fetches) < HOSTS_AT_ONCE:
+            queued = self._course.next()
+            if queued is None or queued == "later":
+                return queued is not None
+            fetch = asyncio.ensure_future(self._fetch(queued))
+            self._fetches.add(fetch)
+            self._waiting.add(fetch)
+            fetch.add_done_callback(self._end)
+        return False
+
+    def _end(self, fetch: asyncio.Task[None]) -> None:
+        self._fetches.discard(fetch)
+        self._waiting.discard(fetch)
+        self._changed.set()
+
+    async def _fetch(self, queued: Queued) -> None:
         with self.failing():
-            if queued is None:
-                return
-            if result is None:
-                self.course.drop(queued)
-            else:
-                self.course.settle(queued, result)
+            seconds = self._frontier.ready_at(queued.host.host) - time.time()
+            if seconds > 0:
+                await asyncio.sleep(seconds)
+            async with self._transfers:
+                self._waiting.discard(_this_task())
+                result = await self._result(queued)
+            self._course.settle(queued, result)
 
-    @contextlib.contextmanager
-    def failing(self) -> Iterator[None]:
-        """End the crawl by what goes wrong in here, where Scrapy would log it and go on.
-
-        What concerns one task only has become its result before it comes here.
-        """
+    async def _result(self, queued: Queued) -> Result:
+        task = queued.task
         try:
-            yield
-        except Exception as error:
-            self.error = self.error or error
-            self.stop()
-
-    def stop(self) -> None:
-        """Begin nothing more; what is under way has some seconds left."""
-        if not self.stopping.is_set():
-            self.stopping.set()
-            asyncio.ensure_future(self.crawler.stop_async())  # noqa: RUF006
-            asyncio.get_running_loop().call_later(LAST_SECONDS, self._cancel)
-
-    def _cancel(self) -> None:
-        for task in self.under_way:
-            task.cancel()
-
-
-class Scheduler(BaseScheduler):
-    """Gives Scrapy what the course of the crawl says is next."""
-
-    def __init__(self, spider: Spider) -> None:
-        self._spider = spider
-        self._resting = False
-
-    @classmethod
-    def from_crawler(cls, crawler: Crawler) -> "Scheduler":
-        """Made by Scrapy."""
-        assert isinstance(crawler.spider, Spider)
-        return cls(crawler.spider)
-
-    def has_pending_requests(self) -> bool:
-        """Whether the crawl goes on."""
-        return self._spider.course.has_more()
-
-    def enqueue_request(self, request: Request) -> bool:
-        """Requests come from the frontier only."""
-        raise NotImplementedError(f"{request} does not come from the frontier")
-
-    def next_request(self) -> Request | None:
-        """A request for the next task."""
-        if self._spider.stopping.is_set() or self._resting:
-            self._resting = False
-            return None
-        queued = None
-        with self._spider.failing():
-            queued = self._spider.course.next()
-        if queued is None:
-            return None
-        if queued == "later":  # Scrapy asks again when this is done, which it is at once
-            self._resting = True
-            return _request(None, "later")
-        return _request(queued, queued.host.host)
-
-
-def _request(queued: Queued | None, slot: str) -> Request:
-    """For Scrapy, which might not take every URL, all tasks have the same one."""
-    meta = {"queued": queued, "download_slot": slot}
-    return Request("http://task.invalid/", meta=meta, dont_filter=True)
-
-
-class Handler(BaseDownloadHandler):
-    """Waits until it is the turn of a task's host, and fetches it."""
-
-    async def download_request(self, request: Request) -> Response:
-        """The result stands in ``meta``; None if the crawl was stopped before there was any."""
-        spider = self.crawler.spider
-        assert isinstance(spider, Spider)
-        request.meta["result"] = result = None
-        if request.meta["queued"] is None:
-            return Response(request.url)
-        task = asyncio.ensure_future(_fetch(spider, request.meta["queued"]))
-        spider.under_way.add(task)
-        task.add_done_callback(spider.under_way.discard)
-        with spider.failing(), contextlib.suppress(asyncio.CancelledError):
-            result = await task
-        request.meta["result"] = result
-        return Response(request.url, body=getattr(result, "body", b""))
-
-    async def close(self) -> None:
-        """Nothing is left open between two requests."""
-
-
-async def _fetch(spider: Spider, queued: Queued) -> Result:
-    wait = spider.frontier.ready_at(queued.host.host) - time.time()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(max(wait, 0)):
-            await spider.stopping.wait()
-            raise asyncio.CancelledError
-    task = queued.task
-    async with spider.transfers:
-        try:
-            return await spider.fetcher.get(
+            return await self._fetcher.get(
                 task.url, _conditions(task.known), _LIMITS.get(task.kind)
             )
         except FetchError as error:
@@ -205,6 +107,37 @@ async def _fetch(spider: Spider, queued: Queued) -> Result:
             raise
         except Exception as error:
             return internal_error(task.url, error)
+
+    @contextlib.contextmanager
+    def failing(self) -> Iterator[None]:
+        """End the crawl by what goes wrong in here."""
+        try:
+            yield
+        except Exception as error:
+            self.error = self.error or error
+            self.stop()
+
+    def stop(self) -> None:
+        """Begin nothing more; what is running has some seconds left.
+
+        What is cancelled stays in its queue.
+        """
+        if not self.stopping:
+            self.stopping = True
+            _cancel(self._waiting)
+            asyncio.get_running_loop().call_later(LAST_SECONDS, _cancel, self._fetches)
+            self._changed.set()
+
+
+def _this_task() -> "asyncio.Task[None]":
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+def _cancel(tasks: "set[asyncio.Task[None]]") -> None:
+    for task in tasks:
+        task.cancel()
 
 
 def _conditions(known: PlanEntry | None) -> Fields:
@@ -224,23 +157,22 @@ async def run(
     """Crawl until nothing is left or SIGINT or SIGTERM comes; whether it came to its end.
 
     *tick* is called every second.
+
+    Raises:
+        Exception: what ended the crawl; no fetch is running any more.
     """
-    logging.getLogger("scrapy").setLevel(logging.WARNING)
     _allow_many_files()
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_RESOLVERS))
-    crawler = AsyncCrawlerRunner(ScrapySettings(_SETTINGS)).create_crawler(Spider)
-    crawl = asyncio.ensure_future(
-        crawler.crawl_async(course=course, frontier=frontier, fetcher=fetcher)
-    )
-    with _stopped_by_signals(crawler):
+    loop = _Loop(course, frontier, fetcher)
+    crawl = asyncio.ensure_future(loop.run())
+    with _stopped_by_signals(loop.stop):
         while not (await asyncio.wait({crawl}, timeout=TICK))[0]:
-            await tick()
+            with loop.failing():
+                await tick()
     await crawl
-    spider = crawler.spider
-    assert isinstance(spider, Spider)
-    if spider.error:
-        raise spider.error
-    return not spider.stopping.is_set()
+    if loop.error:
+        raise loop.error
+    return not loop.stopping
 
 
 def _allow_many_files() -> None:
@@ -251,17 +183,12 @@ def _allow_many_files() -> None:
 
 
 @contextlib.contextmanager
-def _stopped_by_signals(crawler: Crawler) -> Iterator[None]:
-    """Other threads get no signals, and are stopped by whoever started them."""
+def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Call *stop* at signals. Other threads get none, and are stopped by whoever started them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        if isinstance(crawler.spider, Spider):
-            crawler.spider.stop()
-
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in before:
         loop.add_signal_handler(number, stop)

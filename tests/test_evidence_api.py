@@ -338,8 +338,8 @@ def as_xml(value: Any) -> Any:
     [
         ({"url_from": "https://nobody.example/"}, 404, "no backlink from https://nobody.example/"),
         ({"url_to": "https://post.example/1"}, 404, "no backlink"),
-        ({"url_to": ""}, 400, "url_to has to be given: a URL"),
-        ({"url_from": ""}, 400, "url_from has to be given"),
+        ({"url_to": ""}, 400, "url_to is required: a URL"),
+        ({"url_from": ""}, 400, "url_from is required"),
         ({"url_from": "ftp://a.example/"}, 400, "neither http nor https"),
         ({"url_to": "https://"}, 400, "not a valid URL"),
         ({"output": "csv"}, 406, "csv"),

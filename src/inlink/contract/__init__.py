@@ -1,5 +1,5 @@
-"""The words that every stage and every client shares, and their rules.
+"""The vocabulary that every stage and every client shares, and its rules.
 
-``outcomes``: visits and elements, and what counts. ``rows``: what the index answers with.
-``requests``, ``answers``, ``proof`` and ``errors``: what goes over HTTP, at ``paths``.
+``outcomes``: what a visit means, and which elements count. ``rows``: what the index answers with.
+``requests``, ``answers``, ``proof`` and ``errors``: what goes over HTTP, under ``paths``.
 """

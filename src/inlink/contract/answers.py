@@ -1,6 +1,6 @@
-"""What each command gives: names, order and types of the specification's "Response Parameters".
+"""What each command answers: names, order and types from the specification's "Response Parameters".
 
-``message`` is there only where a target is too huge to be answered (status 244).
+``message`` is present only if a target has too many backlinks to be answered (status 244).
 """
 
 import datetime as dt
@@ -61,7 +61,7 @@ class MetricsAnswer(Struct, frozen=True):
 
 
 class PageRanks(Struct, frozen=True):
-    """InLink Ranks of one URL and of its domain, 0 to 100; -1 where unknown."""
+    """InLink Ranks of one URL and of its domain, 0 to 100; -1 if unknown."""
 
     url: str
     inlink_rank: int
@@ -94,7 +94,7 @@ class RefdomainsAnswer(Struct, frozen=True):
 
 
 class RawBacklinksAnswer(Struct, frozen=True):
-    """Answer of get-raw-backlinks; ``next`` is there unless this is the last page."""
+    """Answer of get-raw-backlinks; ``next`` is present unless this is the last page."""
 
     backlinks: list[Backlink]
     next: str | UnsetType = UNSET
@@ -151,7 +151,7 @@ class IpsAnswer(Struct, frozen=True):
 
 
 class TargetSummary(Struct, frozen=True):
-    """Live backlinks of one target, counted in every way."""
+    """All counts and top lists of one target's live backlinks."""
 
     target: str
     backlinks: int
@@ -247,14 +247,14 @@ class IpsCountAnswer(Struct, frozen=True):
 
 
 class PageRank(Struct, frozen=True):
-    """InLink Rank of one URL, 0 to 100; -1 where unknown."""
+    """InLink Rank of one URL, 0 to 100; -1 if unknown."""
 
     url: str
     inlink_rank: int
 
 
 class DomainRank(Struct, frozen=True):
-    """InLink Rank of the domain of one URL, 0 to 100; -1 where unknown."""
+    """InLink Rank of the domain of one URL, 0 to 100; -1 if unknown."""
 
     url: str
     domain_inlink_rank: int
@@ -273,7 +273,7 @@ class DomainRanksAnswer(Struct, frozen=True):
 
 
 class Subscription(Struct, frozen=True):
-    """What the key may still ask; ``expiraton_date`` is how the live service spells it."""
+    """What the key may still use; ``expiraton_date`` is how the live service spells it."""
 
     status: Literal["active"]
     start_date: str
@@ -303,9 +303,9 @@ class TaskAnswer(Struct, frozen=True):
 
     task_status: TaskStatus
     task_id: str
-    download_file: (
-        Annotated[str, Meta(description="Only of a task that is complete.")] | UnsetType
-    ) = UNSET
+    download_file: Annotated[str, Meta(description="Only if the task is complete.")] | UnsetType = (
+        UNSET
+    )
 
 
 class DayBacklinks(Struct, frozen=True):
@@ -349,7 +349,7 @@ class DomainRankHistoryAnswer(Struct, frozen=True):
 
 
 class EvidenceRecord(Struct, frozen=True):
-    """A record of a crawl file; ``digest`` is that of the payload, as the record says it."""
+    """A record of a crawl file; ``digest`` is the payload digest that the record states."""
 
     file: str
     offset: int
@@ -362,7 +362,7 @@ class EvidenceRecord(Struct, frozen=True):
 
 
 class EvidenceAnswer(Struct, frozen=True):
-    """Answer of evidence; ``records``: that of the page, and of a chain those of its other hops."""
+    """Answer of evidence; ``records``: that of the page; for a chain, also of the other hops."""
 
     url_from: str
     url_to: str
@@ -387,7 +387,7 @@ class RecordFile(Struct, frozen=True):
 
 
 class RankRefdomains(Struct, frozen=True):
-    """How many referring domains have a Domain InLink Rank; -1 stands for unknown."""
+    """How many referring domains have this Domain InLink Rank; -1 means unknown."""
 
     domain_inlink_rank: int
     refdomains: int

@@ -69,10 +69,8 @@ class ApiError(Exception):
 
     @classmethod
     def missing(cls, parameter: str, valid: str) -> Self:
-        """400: a parameter that has to be there is not; *valid* says what it would be."""
-        return cls(
-            400, f"{parameter} has to be given: {valid}.", f"Parameter {parameter} is missing."
-        )
+        """400: a required parameter is missing; *valid* says what is accepted."""
+        return cls(400, f"{parameter} is required: {valid}.", f"Parameter {parameter} is missing.")
 
     @classmethod
     def invalid(cls, parameter: str, description: str) -> Self:
@@ -80,7 +78,7 @@ class ApiError(Exception):
         return cls(400, description, f"Parameter {parameter} is invalid.")
 
     def body(self) -> ErrorBody:
-        """What is sent."""
+        """The body of the answer."""
         return ErrorBody(ErrorDetail(self.status, self.message, self.description), self.message)
 
     def headers(self) -> dict[str, str]:

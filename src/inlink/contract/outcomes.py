@@ -1,4 +1,4 @@
-"""What a visit means for its page, which of its elements count then, and why what is gone is lost.
+"""What a visit means for its page, which of its elements count, and why lost links are lost.
 
 In: outcomes, elements, canonical URLs. Out: the rules that extraction, fold, index and evidence
 share; queries take their lists from here. The table of outcomes in ``docs/data-model.md`` explains
@@ -64,7 +64,7 @@ COUNTING: dict[Outcome, tuple[Element, ...]] = {
     "not_canonical": ("canonical",),
     "redirect": REDIRECTING,
 }
-"""The elements that count at a visit, by its outcome; at other outcomes none does."""
+"""The elements that count at a visit, by its outcome; with any other outcome, none does."""
 
 ANCHORED_REASONS: dict[Outcome, ReasonLost] = {
     "ok": "link_removed",
@@ -95,9 +95,9 @@ LATER_HOP: ReasonLost = "link_removed"
 def outcome_of_page(
     url: str, *, refresh: str | None, noindex: bool, canonical: str | None
 ) -> Outcome:
-    """What a page of HTML means that was answered with 200 at *url*.
+    """The outcome of a visit to *url* that was answered with 200 and an HTML page.
 
-    *refresh* is where it sends its visitors to, *canonical* the URL that it names as its own.
+    *refresh* is the URL that it sends visitors to, *canonical* the one that it names as its own.
     """
     if refresh is not None and refresh != url:
         return "redirect"
@@ -109,7 +109,7 @@ def outcome_of_page(
 
 
 def is_same_page(one: str, other: str) -> bool:
-    """Whether two canonical URLs differ in no more than scheme, ``www.`` and a trailing slash."""
+    """Whether two canonical URLs differ only in scheme, ``www.`` and a trailing slash."""
     return _essence(one) == _essence(other)
 
 

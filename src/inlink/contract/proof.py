@@ -1,4 +1,4 @@
-"""What is told of a link in its page: plain data, for answers and for those who read them."""
+"""What is reported of a link in its page: plain data, for answers and for whoever reads them."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ from inlink.contract.vocabulary import PagePart, Result
 
 
 class Occurrence(msgspec.Struct, frozen=True):
-    """One element that links there; null is what the crawl file does not tell."""
+    """One element that links there; a field is null if the crawl file does not record it."""
 
     element: Element
     anchor: str
@@ -17,14 +17,14 @@ class Occurrence(msgspec.Struct, frozen=True):
     image_source: str | None
     alt: str | None
     place: PagePart | None
-    """The part of the page in which it stands."""
+    """The part of the page that it is in."""
     before: str | None
-    """Text of the page before it; at most 200 characters."""
+    """The page's text before it, at most 200 characters."""
     after: str | None
 
 
 class Check(msgspec.Struct, frozen=True):
-    """What a live check found; ``occurrences`` has also what does not count."""
+    """What a live check found; ``occurrences`` includes those that do not count."""
 
     url_from: str
     url_to: str

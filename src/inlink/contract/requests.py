@@ -1,4 +1,4 @@
-"""What each command takes: one struct for a command, one field for a parameter.
+"""What each command takes: one struct per command, one field per parameter.
 
 Names, defaults, limits and enumerations are those of the Backlinks API v1.0 specification
 ("Request Parameters" of each command). ``apikey`` and ``output`` belong to every command and are
@@ -29,15 +29,15 @@ OneTarget = Annotated[str, Meta(description="Domain, host or URL, with or withou
 Targets = Annotated[
     str | Annotated[list[str], Meta(min_length=1, max_length=MAX_TARGETS)],
     Meta(
-        description="Domain, host or URL, with or without a scheme; or a list of them, as a JSON "
-        "list, as a string that holds one, or by repeating the parameter."
+        description="Domain, host or URL, with or without a scheme. To ask for several, send a JSON"
+        " list or a string that holds one, or repeat the parameter."
     ),
 ]
 
 Mode = Annotated[
     ModeName,
     Meta(
-        description="domain: all URLs of the domain and of every name beneath it. "
+        description="domain: all URLs of the domain and of all its subdomains. "
         "host: all URLs of exactly this host. url: this one URL."
     ),
 ]
@@ -45,8 +45,8 @@ Mode = Annotated[
 Order = Annotated[
     BacklinkOrder,
     Meta(
-        description="date_found: most recent first; what was lost and came back, by when it came"
-        " back. domain_inlink_rank, inlink_rank: highest first."
+        description="date_found: most recent first; a backlink that was lost and came back is"
+        " placed by when it came back. domain_inlink_rank, inlink_rank: highest first."
     ),
 ]
 
@@ -63,7 +63,7 @@ PerDomain = Annotated[
 ]
 
 Next = Annotated[
-    str, Meta(description="The cursor that the page before answered with; absent for the first.")
+    str, Meta(description="The cursor from the previous page; absent for the first page.")
 ]
 
 
@@ -109,7 +109,7 @@ class RawBacklinksRequest(Struct, frozen=True, kw_only=True):
 
 
 NewOrLost = Annotated[
-    NewLostType, Meta(description="new: only what was found. lost: only what went. Both if absent.")
+    NewLostType, Meta(description="new: only those found. lost: only those lost. Both if absent.")
 ]
 
 DateFrom = Annotated[dt.date, Meta(description="First day, YYYY-MM-DD; yesterday (UTC) if absent.")]
@@ -120,24 +120,24 @@ ByLinkType = Annotated[LinkType, Meta(description="Only backlinks of this type."
 ByAnchorType = Annotated[
     AnchorType,
     Meta(
-        description="Only text links, only image links (also those with text), or only those"
-        " without an anchor element: redirects and canonicals."
+        description="text: only text links. image: only image links, including those with text."
+        " undefined: only those without an anchor element (redirects and canonicals)."
     ),
 ]
 
 ByFollow = Annotated[
     Follow,
     Meta(
-        description="Only links that are not nofollow, only those that are, or only those without"
-        " an anchor element: redirects and canonicals."
+        description="dofollow: only links that are not nofollow. nofollow: only those that are."
+        " undefined: only those without an anchor element (redirects and canonicals)."
     ),
 ]
 
 UrlFrom = Annotated[
     str,
     Meta(
-        description="Only backlinks from pages of exactly this host and of every name beneath it;"
-        " of a URL, the host counts."
+        description="Only backlinks from pages of exactly this host and of its subdomains;"
+        " if this is a URL, its host counts."
     ),
 ]
 
@@ -154,13 +154,13 @@ NewLostDomainOrderBy = Annotated[
     Meta(description="new_lost_date: most recent first. domain_inlink_rank: highest first."),
 ]
 
-CountOrderBy = Annotated[CountOrder, Meta(description="What to count; the most first.")]
+CountOrderBy = Annotated[CountOrder, Meta(description="What to sort by; the highest count first.")]
 
-TaskId = Annotated[str, Meta(description="The task_id that download-all-backlinks answered with.")]
+TaskId = Annotated[str, Meta(description="The task_id from the answer of download-all-backlinks.")]
 
 
 class DaysRequest(Struct, frozen=True, kw_only=True):
-    """A target, and days."""
+    """A target and a range of days."""
 
     target: OneTarget
     mode: Mode = "host"
@@ -219,11 +219,11 @@ class SubscriptionRequest(Struct, frozen=True, kw_only=True):
 
 
 Contained = Annotated[
-    str, Meta(max_length=2063, description="Text to look for, in upper or lower case.")
+    str, Meta(max_length=2063, description="Text to look for; case does not matter.")
 ]
 ContainedMode = Annotated[
     Literal["contains", "does_not_contain"],
-    Meta(description="Whether the text has to be there, or must not be."),
+    Meta(description="Whether the text must be present or absent."),
 ]
 NofollowFilter = Annotated[
     Literal["nofollow_only", "dofollow_only"],
@@ -239,12 +239,12 @@ HistogramMode = Annotated[
 Granularity = Annotated[
     Literal["by_day", "by_week", "by_month"],
     Meta(
-        description="Every day with new ranks, or the last of each week or month, under the first"
-        " day of it."
+        description="by_day: every day with new ranks. by_week, by_month: the last of each week or"
+        " month, under its first day."
     ),
 ]
 RankDateFrom = Annotated[
-    dt.date, Meta(description="First day, YYYY-MM-DD; the first with ranks if absent.")
+    dt.date, Meta(description="First day, YYYY-MM-DD; the first day with ranks if absent.")
 ]
 
 
@@ -306,11 +306,11 @@ class DistributionRequest(
 
 ProvenFrom = Annotated[
     str,
-    Meta(description="The page that links; without a scheme, either scheme."),
+    Meta(description="The page that links; if it has no scheme, either scheme matches."),
 ]
 ProvenTo = Annotated[
     str,
-    Meta(description="The URL that it links to; without a scheme, either scheme."),
+    Meta(description="The URL that it links to; if it has no scheme, either scheme matches."),
 ]
 
 

@@ -1,6 +1,7 @@
-"""The rows that the reader answers with, named and ordered as the Backlinks API v1.0 has them.
+"""The rows that the reader answers with, named and ordered as in the Backlinks API v1.0.
 
-Rows hold texts, numbers and dates, so they can be in no cycle: the collector need not know of them.
+Rows hold texts, numbers and dates, so they cannot form cycles: the garbage collector need not track
+them.
 """
 
 import datetime as dt
@@ -28,7 +29,7 @@ class Metrics(msgspec.Struct, frozen=True, gc=False):
 
 
 class Ranks(msgspec.Struct, frozen=True, gc=False):
-    """InLink Rank of a URL and of its domain, 0 to 100, or -1 where it is unknown."""
+    """InLink Rank of a URL and of its domain, 0 to 100, or -1 if it is unknown."""
 
     inlink_rank: int
     domain_inlink_rank: int
@@ -82,7 +83,7 @@ class NewLostBacklink(msgspec.Struct, frozen=True, gc=False):
 
 
 class NewLostRefdomain(msgspec.Struct, frozen=True, gc=False):
-    """A referring domain whose first live backlink came, or whose last one went, on a day."""
+    """A referring domain whose first live backlink was found, or last one was lost, on a day."""
 
     new_lost_date: dt.date
     new_lost_type: NewLostType
@@ -94,7 +95,7 @@ class NewLostRefdomain(msgspec.Struct, frozen=True, gc=False):
 
 
 class DayCount(msgspec.Struct, frozen=True, gc=False):
-    """What was found and what was lost on a day, counted."""
+    """How many were found and how many were lost on a day."""
 
     date: dt.date
     new: int
@@ -102,7 +103,7 @@ class DayCount(msgspec.Struct, frozen=True, gc=False):
 
 
 class Anchor(msgspec.Struct, frozen=True, gc=False):
-    """One anchor text of live backlinks; ``""`` stands for all that have none."""
+    """One anchor text of live backlinks; ``""`` stands for all without one."""
 
     anchor: str
     backlinks: int
@@ -177,7 +178,7 @@ class CountryCount(msgspec.Struct, frozen=True, gc=False):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """Live backlinks of a target, counted in every way, with the first of each list."""
+    """All counts of a target's live backlinks, with the top of each list."""
 
     backlinks: int
     refdomains: int
@@ -208,7 +209,7 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class RawPosition(msgspec.Struct, frozen=True, array_like=True):
-    """A place in key order: the row last given out (sort keys of target and source, link type)."""
+    """A position in key order: the last row sent (sort keys of target and source, link type)."""
 
     target_key: str
     source_key: str

@@ -1,12 +1,12 @@
-"""The words that requests, answers and the index share: what may be asked, and how rows are put.
+"""The words that requests, answers and the index share: what may be asked, how rows are ordered.
 
-The names are those of the Backlinks API v1.0; those of evidence and live checks are ours.
+The names are those of the Backlinks API v1.0; those of evidence and live checks are Inlink's own.
 """
 
 from typing import Literal, get_args
 
 Mode = Literal["domain", "host", "url"]
-"""A target: a domain with every name beneath it, exactly one host, or one URL."""
+"""What a target covers: a domain with all its subdomains, exactly one host, or one URL."""
 
 BacklinkOrder = Literal["date_found", "domain_inlink_rank", "inlink_rank"]
 BACKLINK_ORDERS: tuple[BacklinkOrder, ...] = get_args(BacklinkOrder)
@@ -20,7 +20,7 @@ AnchorType = Literal["text", "image", "undefined"]
 Follow = Literal["dofollow", "nofollow", "undefined"]
 
 PagePart = Literal["content", "navigation", "header", "footer", "aside", "head"]
-"""``head`` is what nobody sees: the head of the page, or the HTTP header before it."""
+"""``head`` is not visible: the head of the page, or the HTTP header before it."""
 
 Result = Literal["there", "not_there", "not_checked"]
-"""Of a live check: the link would be live by this visit; it would not; the page did not answer."""
+"""Of a live check: this visit would make the link live; it would not; the page did not answer."""

@@ -1,1 +1,1 @@
-"""Where things lie on disk: layout, schemas, settings."""
+"""What is on disk and where: layout, schemas, settings."""

@@ -1,4 +1,4 @@
-"""Settings of a data directory: ``settings.json`` in it, every one with a default.
+"""The settings of a data directory, from its ``settings.json``; every one has a default.
 
 They change what the index means, so they belong to the data, not to a command: ``crawl``,
 ``ingest``, ``build`` and ``serve`` all read the same file.
@@ -14,17 +14,17 @@ Count = Annotated[int, Meta(ge=1)]
 
 
 class SettingsError(ValueError):
-    """``settings.json`` cannot be used; the message says which setting and what would be right."""
+    """``settings.json`` cannot be used; the message names the setting and what is valid."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Every setting, with its default."""
 
     drop_parameters: tuple[str, ...] = ()
-    """Query parameters to leave out of canonical URLs (``utm_*`` drops all that begin so)."""
+    """Query parameters to leave out of canonical URLs (``utm_*`` drops all with that prefix)."""
 
     robot_name: str = "inlinkbot"
-    """The bot whose robots directives count, beside those addressed to every bot."""
+    """The bot whose robots directives count, besides those addressed to every bot."""
 
     failed_visits: Count = 2
     """How many failed visits in a row lose a page's links (``crawl_error``)."""
@@ -33,7 +33,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Days without a visit after which a page's links are lost (``page_dropped``); null: never."""
 
     redirect_hops: Count = 10
-    """How many redirects in a row make a chain."""
+    """How many redirects in a row a chain may have."""
 
     keep_generations: Count = 3
     """How many generations stay on disk, the current one included."""
@@ -45,10 +45,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Memory that the fold may use before it spills to disk (DuckDB's ``memory_limit``)."""
 
     huge_target: Count | None = None
-    """Backlinks from which a target is answered with 244; null: never."""
+    """Number of backlinks from which a target is answered with status 244; null: never."""
 
     costs: dict[str, Annotated[int, Meta(ge=0)]] = {}
-    """Units that a command costs, where they are not the usual ones: by the command's name."""
+    """Units that a command costs, by its name, if they differ from the usual ones."""
 
     keep_exports_hours: Count = 72
     """How long the file of an export can be downloaded."""
@@ -60,32 +60,32 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """URL or e-mail address in the User-Agent; without one, a crawl does not leave loopback."""
 
     crawl_delay_seconds: Annotated[float, Meta(ge=0)] = 2.0
-    """Least time between two requests to a host."""
+    """Shortest time between two requests to a host."""
 
     host_pages: Count = 5000
-    """How many pages one crawl fetches from a host."""
+    """Maximum number of pages that one crawl fetches from a host."""
 
     host_megabytes: Count = 500
-    """How much one crawl fetches from a host."""
+    """Maximum amount that one crawl fetches from a host."""
 
     max_body_megabytes: Count = 10
-    """Where the body of an answer is cut off."""
+    """Size at which the body of an answer is cut off."""
 
     fetch_timeout_seconds: Count = 30
     """How long one fetch may take, from the look-up of the name to the end of the body."""
 
     blocked_hosts: tuple[str, ...] = ()
-    """Hosts that are never fetched, each with all beneath it."""
+    """Hosts that are never fetched, each with all its subdomains."""
 
     allow_private_addresses: bool = False
     """Whether a crawl may connect to addresses that are not public."""
 
     crawl_proxy: str | None = None
-    """Forward proxy for all that is fetched (``http://host:port``); null: none."""
+    """Forward proxy for all fetches (``http://host:port``); null: none."""
 
 
 def load_settings(directory: Path) -> Settings:
-    """Read ``settings.json`` of the data directory *directory*; the defaults where there is none.
+    """Read ``settings.json`` of the data directory *directory*; if there is none, the defaults.
 
     Raises:
         SettingsError: not JSON, an unknown setting, or a value out of range.

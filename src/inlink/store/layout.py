@@ -1,7 +1,7 @@
-"""Where things lie in a data directory, and how they get there whole.
+"""Where things are in a data directory, and how they get there whole.
 
-A file or directory is written beside its place under a temporary name and renamed, so a reader sees
-all of it or nothing. ``CURRENT`` names the generation that is served.
+A file or directory is written next to its place under a temporary name, then renamed, so a reader
+sees all of it or nothing. ``CURRENT`` names the generation that is served.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ class Layout:
         return sorted(path.parent for path in self.batches.glob("*/batch.json"))
 
     def crawl(self, name: str) -> Path:
-        """The directory of the crawl *name*: its state, and its WARC files where they lie here."""
+        """The directory of the crawl *name*: its state, and its WARC files if kept here."""
         return self.crawls / name
 
     def generation(self, number: int) -> Path:
@@ -55,7 +55,7 @@ class Layout:
             return None
 
     def secret(self) -> bytes:
-        """32 bytes that sign cursors; made on first use, the same for every worker."""
+        """32 bytes that sign cursors; created on first use, the same for every worker."""
         path = self.root / "secret"
         with contextlib.suppress(FileNotFoundError):
             return path.read_bytes()
@@ -69,7 +69,7 @@ class Layout:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write *content* so that *path* holds the old bytes or the new, also after a crash."""
+    """Write *content* so that *path* holds either the old or the new bytes, even after a crash."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with temporary.open("wb") as file:
         file.write(content)
@@ -80,7 +80,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def publish_directory(temporary: Path, path: Path) -> bool:
-    """Rename a finished directory into its place; False, and it is removed, if one is there."""
+    """Rename a finished directory to *path*; if one is there, remove *temporary*, return False."""
     for file in temporary.rglob("*"):
         if file.is_file():
             with file.open("rb") as opened:
@@ -106,17 +106,17 @@ def sync_directory(path: Path) -> None:
 
 
 class BusyError(RuntimeError):
-    """Somebody else holds the lock."""
+    """Another process holds the lock."""
 
 
 @contextlib.contextmanager
 def locked(path: Path, *, shared: bool = False, wait: bool = False) -> Iterator[None]:
-    """Hold an advisory lock on *path* (made if need be); a dead process frees it.
+    """Hold an advisory lock on *path* (created if needed); it is freed when its process dies.
 
-    *wait*: until no other process holds a lock that excludes this one.
+    *wait* until no other process holds a lock that excludes this one.
 
     Raises:
-        BusyError: one does, and this call does not wait.
+        BusyError: another process does, and this call does not wait.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:

@@ -1,4 +1,4 @@
-"""The log of processes that stay: lines on stderr, with the time and the module."""
+"""The log of long-running processes: lines on stderr, with the time and the module."""
 
 import logging
 
@@ -6,6 +6,6 @@ LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def log_to_stderr() -> None:
-    """Log what Inlink does from INFO on, and what libraries do from WARNING on."""
+    """Log Inlink's messages from INFO up, and those of libraries from WARNING up."""
     logging.basicConfig(format=LINE)
     logging.getLogger("inlink").setLevel(logging.INFO)

@@ -1,6 +1,6 @@
 """The Arrow schema of every table on disk.
 
-``docs/data-model.md`` explains each column; ``tests/test_docs.py`` holds the two together.
+``docs/data-model.md`` explains each column; ``tests/test_docs.py`` keeps the two in step.
 Parquet files of a batch and of a generation are written and read with exactly these schemas.
 """
 

@@ -1,33 +1,33 @@
 """Canonical URLs, and the key that puts them in the order of the index.
 
-In: any text that stands where a URL is expected, and the URL it is relative to. Out: a canonical
-URL, its sort key, its 64-bit id.
+In: any text found where a URL is expected, and the URL it is relative to. Out: a canonical URL, its
+sort key, its 64-bit id.
 
 A **canonical URL** is what the WHATWG parser (https://url.spec.whatwg.org/) makes of the text,
 without the fragment; http and https only. It is ASCII, has no default port, and its path is never
 empty. Percent-encodings that RFC 3986 (6.2.2.1, 6.2.2.2) calls equivalent are written in one way:
-digits in upper case, and none for letters, digits and ``- . _ ~``.
+hexadecimal digits in upper case, and no encoding of letters, digits and ``- . _ ~``.
 
-The **sort key** is the SURT of the web archives, and then what SURT leaves out, so that the URL can
-be read back from it:
+The **sort key** is the SURT of the web archives, followed by what SURT leaves out, so that the URL
+can be read back from it:
 
     https://user:pass@www.example.com:8443/path?query
     com,example,www):8443/path?query https user:pass
     host----------- port- path, query scheme userinfo
 
-- The labels of the host stand in reverse. All but ``a-z 0-9 _ -`` is percent-encoded in them (hosts
-  may hold ``,`` or ``)``). An empty label is written ``%``. The dot of the root is a comma at the
-  end: ``example.com.`` is ``com,example,``. IP addresses stand as they are: ``192.0.2.1``,
-  ``[2001:db8::1]``.
-- A space is in no canonical URL, so it ends the query.
+- The labels of the host are reversed. Characters other than ``a-z 0-9 _ -`` are percent-encoded in
+  them (hosts may contain ``,`` or ``)``). An empty label is written ``%``. The root dot becomes a
+  comma at the end: ``example.com.`` is ``com,example,``. IP addresses stay as they are:
+  ``192.0.2.1``, ``[2001:db8::1]``.
+- No canonical URL contains a space, so a space ends the query.
 
 Two canonical URLs never share a key. Keys are ordered by code point, which for ASCII is the order
-of the bytes. Of ``%`` ``)`` ``*`` ``+`` ``,`` ``-``, in this order, no host has ``*`` or ``+`` in
-its key, so each of these is one range:
+of the bytes: ``%`` ``)`` ``*`` ``+`` ``,`` ``-``. The key of a host contains neither ``*`` nor
+``+``, so each of these is one range:
 
     one URL, either scheme         [ "com,example)/path " , "com,example)/path!" )
     a host                         [ "com,example)"       , "com,example*"       )
-    a domain and all beneath it    [ "com,example)"       , "com,example-"       )
+    a domain and its subdomains    [ "com,example)"       , "com,example-"       )
 """
 
 import re
@@ -42,7 +42,7 @@ import xxhash
 from inlink.urls.domains import HOSTS_CACHED, is_ip_address
 
 MAX_URL_LENGTH = 8192
-"""Characters that a canonical URL may have; longer ones are left out."""
+"""Maximum length of a canonical URL, in characters; longer URLs are left out."""
 
 _PLAIN = re.compile(
     r"(https?://(?:(?!xn--)[a-z0-9_-]+\.){1,10}[a-z]{2,}"
@@ -50,20 +50,20 @@ _PLAIN = re.compile(
     r"(?:\?[A-Za-z0-9!$%&()*+,./:;=?@_~-]*)?)(?:#.*)?\Z",
     re.DOTALL,
 )
-"""A URL of which the parser would change nothing, and its fragment: nearly all that a crawl has.
+"""A URL that the parser would leave as it is, and its fragment: nearly every URL of a crawl.
 
-No character has two places to match at, so a match takes time in proportion to the text. Labels and
-segments are limited, for each takes memory; the parser reads a URL that has more.
+No character can match in two places, so a match takes time in proportion to the text. The numbers
+of labels and segments are limited because each takes memory; the parser reads URLs with more.
 """
 
 _NOT_NORMAL = re.compile(
     r"%(?:2[DE]|4[7-9A-F]|5[0-9AF]|6[7-9A-F]|7[0-9AE]|[0-9A-F][a-f]|[a-f][0-9A-Fa-f]"
     r"|(?<!%%)(?<!%[0-9A-Fa-f]%)(?:3[0-9]|[46][1-6]))"
 )
-"""What is percent-encoded, and is an unreserved character or has a digit in lower case.
+"""A percent-encoding of an unreserved character, or one with a hexadecimal digit in lower case.
 
-Not a hexadecimal digit that, decoded, a bare ``%`` before it would take for its own: ``%%34%31``
-stands for ``%41`` as text, not for ``A``.
+An encoded hexadecimal digit is left alone if, decoded, it would join a bare ``%`` before it:
+``%%34%31`` stands for ``%41`` as text, not for ``A``.
 """
 
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
@@ -78,10 +78,10 @@ def canonical_url(
 ) -> str | None:
     """The canonical URL of *text*, resolved against *base*.
 
-    *drop_parameters* names query parameters to leave out: whole names, or beginnings that end in
+    *drop_parameters* names query parameters to leave out: whole names, or prefixes followed by
     ``*``. The others stay as they are.
 
-    None if *text* is no valid http or https URL, or the result is longer than `MAX_URL_LENGTH`.
+    None if *text* is not a valid http or https URL, or the result is longer than `MAX_URL_LENGTH`.
     """
     plain = _PLAIN.match(text)
     url = plain[1] if plain else _parsed(text, base)
@@ -95,10 +95,10 @@ def canonical_url(
 
 
 def _normal(encoded: re.Match[str]) -> str:
-    """The normal form of what is percent-encoded.
+    """The normal form of a percent-encoding.
 
-    The parser has resolved ``%2e`` where it is a dot segment, and knows none of the decoded
-    characters for anything else, so it leaves the result as it is.
+    The parser has already resolved ``%2e`` in dot segments, and no other decoded character has a
+    meaning for it, so it would leave the result as it is.
     """
     decoded = chr(int(encoded[0][1:], 16))
     return decoded if decoded in _UNRESERVED else encoded[0].upper()
@@ -112,7 +112,7 @@ def _parsed(text: str, base: str | None) -> str | None:
 
 
 def parsed_url(text: str, base: str | None = None) -> str | None:
-    """What the parser makes of *text*, whatever its scheme; None if that is no valid URL."""
+    """What the parser makes of *text*, whatever its scheme; None if it is not a valid URL."""
     try:
         if base is None:
             return ada_url.parse_url(_scalar(text), ("href",))["href"]
@@ -146,7 +146,7 @@ def _is_named(parameter: str, names: Sequence[str]) -> bool:
 
 
 class Origin(NamedTuple):
-    """What stands before the path of a URL, and what its sort key has before and after the path."""
+    """The part of a URL before its path, and those of its sort key before and after the path."""
 
     host: str
     key_head: str
@@ -167,7 +167,7 @@ def split_origin(origin: str) -> Origin:
 
 def path_start(url: str) -> int:
     """Where the path of a canonical URL begins."""
-    return url.index("/", 8)  # behind "http://" and a host of one character, or "https://"
+    return url.index("/", 8)  # after "http://" and a host of one character, or "https://"
 
 
 def sort_key(url: str) -> str:
@@ -186,7 +186,7 @@ def url_of_key(key: str) -> str:
 
 
 def host_key(host: str) -> str:
-    """What the sort key has for the host of a canonical URL."""
+    """The part of the sort key that stands for the host of a canonical URL."""
     if is_ip_address(host):
         return host
     name = host.rstrip(".")

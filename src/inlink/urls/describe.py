@@ -1,7 +1,7 @@
-"""What the tables keep of a URL.
+"""What the tables store about a URL.
 
 In: a canonical URL. Out: a row of the table ``urls`` (see ``store/tables.py``). This runs for every
-link of a crawl, so all that depends on the host alone is computed once for each host.
+link of a crawl, so everything that depends only on the host is computed once per host.
 """
 
 from functools import lru_cache

@@ -1,12 +1,12 @@
 """Hosts and the domains they belong to.
 
 In: the host of a canonical URL (ASCII, lower case, no port; IPv6 in brackets). Out: its registrable
-domain by the Public Suffix List (https://publicsuffix.org/list/), with the list's private section
-or without, and host names in Unicode or ASCII. The list is the one ``publicsuffixlist`` carries.
+domain by the Public Suffix List (https://publicsuffix.org/list/), with or without its private
+section, and host names in Unicode or ASCII. The list is the one that ``publicsuffixlist`` ships.
 
-Hosts that no DNS could hold but the WHATWG rules allow are handled like any other: an empty label
-(``a..example.com``) counts as a label, so that all that lies beneath a domain belongs to it. The
-dot of the root (``example.com.``), or several, is ignored.
+Hosts that DNS could not hold but that the WHATWG rules allow are handled like any other. An empty
+label (``a..example.com``) counts as a label, so that all subdomains belong to their domain. Root
+dots (``example.com.``) are ignored, however many there are.
 """
 
 from functools import cache, lru_cache
@@ -31,7 +31,7 @@ def _icann_suffixes() -> PublicSuffixList:
 def is_ip_address(host: str) -> bool:
     """Whether the host of a canonical URL is an IPv4 or IPv6 address.
 
-    A host whose last label is a number is an IPv4 address, or else no valid host
+    A host whose last label is a number is an IPv4 address, or is not valid
     (https://url.spec.whatwg.org/#ends-in-a-number-checker).
     """
     return host.startswith("[") or host.rpartition(".")[2].isdigit()
@@ -51,7 +51,7 @@ def _domain(host: str, suffixes: PublicSuffixList) -> str:
 def registrable_domain(host: str) -> str:
     """The registrable domain of *host*: one label more than its public suffix.
 
-    Suffixes of the private section count. A host that has none is its own: IP addresses, public
+    Suffixes of the private section count. A host without one is its own: IP addresses, public
     suffixes, single labels.
     """
     return _domain(host, _public_suffixes())
@@ -61,8 +61,8 @@ def registrable_domain(host: str) -> str:
 def icann_domain(host: str) -> str:
     """The registrable domain of *host* by the ICANN section alone.
 
-    That of ``a.github.io`` is ``github.io``. Everything beneath one such domain lies in one
-    partition of the index, because a private suffix can itself be asked for.
+    That of ``a.github.io`` is ``github.io``. Everything under one such domain is in one partition
+    of the index, because a private suffix can itself be a target.
     """
     return _domain(host, _icann_suffixes())
 
@@ -73,12 +73,12 @@ def is_icann_suffix(host: str) -> bool:
 
 
 def host_to_unicode(host: str) -> str:
-    """*host* as people read it (UTS #46 ToUnicode); a label that is no valid IDN stays as it is."""
+    """*host* as people read it (UTS #46 ToUnicode); an invalid IDN label stays as it is."""
     return ada_url.idna_to_unicode(host)
 
 
 def host_to_ascii(text: str) -> str | None:
-    """The host of a URL with *text* in the place of its host, in ASCII; None if it is not valid.
+    """The host of a URL that has *text* as its host, in ASCII; None if it is not valid.
 
     The WHATWG host parser: UTS #46, percent-decoding, IPv4 in all its forms, IPv6 in brackets.
     """

@@ -33,22 +33,22 @@ _OTHER_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(?://|(?![0-9]*(?:[/\\?#]|$)))"
 _DEFAULT_PORT = re.compile(r"[^/\\?#]*:0*(80|443)(?:[/\\?#]|$)")
 
 _WILDCARD = "*."
-"""How a target begins that says itself that it is a domain with all beneath it."""
+"""The prefix that marks a target as a domain with all its subdomains."""
 
 _MAX_LABEL, _MAX_NAME = 63, 253
-"""Characters of a label, and of a host name without the dot of the root (RFC 1035, 2.3.4)."""
+"""Maximum characters of a label, and of a host name without the root dot (RFC 1035, 2.3.4)."""
 
 _IN_NAMES = frozenset("-_.\u00b7\u05f3\u05f4\u0f0b\u30fb")
-"""The punctuation of host names: that of RFC 5892 (2.6), and ``_``, which names in use have."""
+"""The punctuation of host names: that of RFC 5892 (2.6), and ``_``, which occurs in practice."""
 
 _VALID = (
-    "Valid is a host name (example.com), an IP address, or an http or https URL of at most"
+    "Expected a host name (example.com), an IP address, or an http or https URL of at most"
     f" {MAX_URL_LENGTH} characters."
 )
 
 
 class TargetError(ValueError):
-    """The text is no target; the message says what is wrong, and what is valid."""
+    """The text is not a target; the message says what is wrong and what is valid."""
 
 
 class Target(NamedTuple):
@@ -60,19 +60,19 @@ class Target(NamedTuple):
     domain: str
     """Registrable domain of the target's host."""
     partition_domain: str
-    """The same by the ICANN section of the Public Suffix List: what partitions go by."""
+    """The same by the ICANN section of the Public Suffix List; it decides the partition."""
 
 
 def parse_target(text: str, mode: Mode, drop_parameters: Sequence[str] = ()) -> Target:
     """Read a target: a host name or URL, with or without scheme, in any case, with or without port.
 
-    ``host``: exactly that host, on any port. ``domain``: that name less a leading ``www.``, and
-    every name beneath it; an IP address or ``localhost`` is only itself. ``*.example.com/*`` is
-    ``example.com``, in this mode alone. ``url``: that one URL; without a scheme, either scheme,
-    with any user name. *drop_parameters* is for `canonical_url`.
+    ``host``: exactly that host, on any port. ``domain``: that name without a leading ``www.``,
+    and all its subdomains; an IP address or ``localhost`` has none. ``*.example.com/*`` means
+    ``example.com``, in this mode only. ``url``: that one URL; if it has no scheme, with either
+    scheme and any user name. *drop_parameters* is passed to `canonical_url`.
 
     Raises:
-        TargetError: there is no such target.
+        TargetError: the text is not a target.
     """
     read = _read(text, drop_parameters)
     if mode == "domain":
@@ -83,22 +83,22 @@ def parse_target(text: str, mode: Mode, drop_parameters: Sequence[str] = ()) -> 
 
 
 def parse_subtree(text: str, drop_parameters: Sequence[str] = ()) -> Target:
-    """Read what is written like a target as exactly its host and every name beneath it.
+    """Read a text, written like a target, as exactly its host and all its subdomains.
 
     Raises:
-        TargetError: there is no such target.
+        TargetError: the text is not a target.
     """
     host = _host_name(_host_of(_read(text, drop_parameters).url), "domain").removesuffix(".")
     return _target("domain", host, _domain_range(host))
 
 
 def parse_ranked(text: str, drop_parameters: Sequence[str] = ()) -> Target:
-    """Read a target of any mode as the URL that it names, which is what has a rank.
+    """Read a target of any mode as the URL that it names, because ranks belong to URLs.
 
     ``*.example.com/*`` names the home page of that domain.
 
     Raises:
-        TargetError: there is no such target.
+        TargetError: the text is not a target.
     """
     host = _host_of(_read(text, drop_parameters).url)
     named = _host_name(host, "domain") if host.startswith(_WILDCARD) else text
@@ -106,10 +106,10 @@ def parse_ranked(text: str, drop_parameters: Sequence[str] = ()) -> Target:
 
 
 def parse_url(text: str, drop_parameters: Sequence[str] = ()) -> Target:
-    """Read one end of a link: one URL like a target, but of any host, as pages link to any.
+    """Read one end of a link: one URL, like a target, but with any host, as pages link to any.
 
     Raises:
-        TargetError: there is no such URL.
+        TargetError: the text is not a URL.
     """
     return _url_target(_read(text, drop_parameters))
 
@@ -118,7 +118,7 @@ class _Read(NamedTuple):
     url: str
     """The canonical URL of a target."""
     has_scheme: bool
-    """Whether the target says which scheme."""
+    """Whether the target states its scheme."""
 
 
 def _target(mode: Mode, host: str, keys: tuple[str, str]) -> Target:
@@ -153,7 +153,7 @@ def _with_scheme(text: str) -> tuple[str, bool]:
         text = text[2:]
     if text.startswith(("/", "\\")):
         raise TargetError(f"{_shown(text)} has no host. {_VALID}")
-    if port := _DEFAULT_PORT.match(text):  # it tells the scheme
+    if port := _DEFAULT_PORT.match(text):  # it implies the scheme
         return f"{'http' if port[1] == '80' else 'https'}://{text}", True
     return f"http://{text}", False
 
@@ -163,14 +163,18 @@ def _shown(text: str) -> str:
 
 
 def _host_name(host: str, mode: Mode) -> str:
-    """The host of a target in *mode*, less a wildcard, if it can be one."""
+    """The host of a target in *mode*, without a wildcard.
+
+    Raises:
+        TargetError: it cannot be the host of a target.
+    """
     if host.startswith(_WILDCARD):
         host = host.removeprefix(_WILDCARD)
         if _stands_alone(host):
-            raise TargetError(f"Nothing lies beneath {_shown(host)}. {_VALID}")
+            raise TargetError(f"{_shown(host)} cannot have subdomains. {_VALID}")
         if mode != "domain":
             raise TargetError(
-                f"{_shown(_WILDCARD + host)} is a domain with all beneath it, which is the target"
+                f"{_shown(_WILDCARD + host)} means a domain with all its subdomains: ask for"
                 f" {_shown(host)} in mode domain, not in mode {mode}. {_VALID}"
             )
     name = host.removesuffix(".")
@@ -186,21 +190,21 @@ def _host_name(host: str, mode: Mode) -> str:
 
 
 def _fault_of_name(name: str) -> str | None:
-    """What DNS, or a registry, would not take in a host name that the WHATWG parser does."""
+    """What DNS or a registry would reject in a host name that the WHATWG parser accepts."""
     for character in host_to_unicode(name):
         if not _may_stand_in_name(character):
-            listed = " (several targets are a JSON list)" if character in ",;" else ""
-            return f"it has {character!r}{listed}"
+            listed = " (send several targets as a JSON list)" if character in ",;" else ""
+            return f"it contains {character!r}{listed}"
     labels = name.split(".")
     if "" in labels:
-        return "there is nothing before, between or behind dots"
+        return "it has an empty label before, between or after dots"
     if max(map(len, labels)) > _MAX_LABEL:
         return f"a label has more than {_MAX_LABEL} characters"
     return f"it has more than {_MAX_NAME} characters" if len(name) > _MAX_NAME else None
 
 
 def _may_stand_in_name(character: str) -> bool:
-    """Letters, digits, what joins them, and symbols beyond ASCII, as emoji are registered."""
+    """Letters, digits, what joins them, and symbols beyond ASCII: names with emoji exist."""
     if character in _IN_NAMES:
         return True
     if character.isascii():
@@ -209,7 +213,7 @@ def _may_stand_in_name(character: str) -> bool:
 
 
 def _stands_alone(name: str) -> bool:
-    """Whether nothing can lie beneath the host, though it is a target of every mode."""
+    """Whether the host cannot have subdomains, although it is a target in every mode."""
     return is_ip_address(name) or name == "localhost"
 
 

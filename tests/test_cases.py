@@ -183,7 +183,7 @@ def test_damage_is_counted(cases: Path, tmp_path: Path) -> None:
     assert said["records"] == "5,001"
     assert said["records with a wrong or missing length"] == "5,000"
     said = counts(run(tmp_path, "ingest", str(cases / "damage" / "wat-nested-1100.warc")))
-    assert (said["visits"], said["WAT records that cannot be read"]) == ("2", "1")
+    assert (said["visits"], said["WAT records that could not be read"]) == ("2", "1")
     said = counts(run(tmp_path, "ingest", str(cases / "d3-damaged-gzip.warc")))
     assert said["bodies with a Content-Encoding that is damaged or ends early"] == "1"
 

@@ -2,10 +2,10 @@
 
 In: bytes, or the query of a URL, and the standard's name of an encoding in lower case. Out: the
 text, or the query as it is sent. Python's codecs differ from the standard in thousands of
-characters, so none of them takes part.
+characters, so none of them is used.
 
-turbohtml decodes. An encoder of the standard looks its indexes up the other way round, so each
-encoder here is the decoder turned round, with the exceptions that the standard makes.
+turbohtml decodes. The standard's encoders look up the same indexes in reverse, so each encoder here
+is the inverted decoder, with the exceptions that the standard makes.
 """
 
 import itertools
@@ -19,17 +19,17 @@ import turbohtml.detect  # noqa: F401  (makes the codecs called whatwg-...)
 REPLACEMENT = "\ufffd"
 
 UTF = frozenset(("utf-8", "utf-16le", "utf-16be", "replacement"))
-"""A page in one of these has its URLs in UTF-8 (the standard's "get an output encoding")."""
+"""A page in one of these sends its URLs in UTF-8 (the standard's "get an output encoding")."""
 
 _AS_IT_IS = "!$%&()*+,/:;=?@[\\]^`{|}"
-"""Beside letters, digits and ``-._~``, the characters that a query keeps.
+"""The characters that a query keeps, besides letters, digits and ``-._~``.
 
 They are those outside https://url.spec.whatwg.org/#special-query-percent-encode-set.
 """
 
 
 def decode(data: bytes, encoding: str) -> str:
-    """The text of *data*. Bytes that are wrong become U+FFFD, as many as in a browser."""
+    """The text of *data*. Invalid bytes become U+FFFD, as many as in a browser."""
     return data.decode(f"whatwg-{encoding}")
 
 
@@ -59,7 +59,7 @@ def _entity(character: str) -> bytes:
     return b"%%26%%23%d%%3B" % ord(character)
 
 
-# The bytes of each character beyond ASCII that an encoding has.
+# For each character beyond ASCII in an encoding, its bytes.
 
 _Table = dict[str, bytes]
 
@@ -70,28 +70,28 @@ def _table(encoding: str) -> _Table:
 
 
 def _single_byte(encoding: str) -> _Table:
-    return _turned_round(encoding, _sequences(range(0x80, 0x100)))
+    return _inverted(encoding, _sequences(range(0x80, 0x100)))
 
 
 def _big5() -> _Table:
     """https://encoding.spec.whatwg.org/#index-big5-pointer."""
     sequences = _sequences(range(0xA1, 0xFF), range(0x40, 0xFF))
-    last = _turned_round("big5", sequences[::-1])
-    return _turned_round("big5", sequences) | {twin: last[twin] for twin in "═╞╡╪十卅"}
+    last = _inverted("big5", sequences[::-1])
+    return _inverted("big5", sequences) | {twin: last[twin] for twin in "═╞╡╪十卅"}
 
 
 def _euc_jp() -> _Table:
     """https://encoding.spec.whatwg.org/#euc-jp-encoder."""
     katakana = _sequences((0x8E,), range(0xA1, 0xE0))
     jis0208 = _sequences(range(0xA1, 0xFF), range(0xA1, 0xFF))
-    return _japanese(_turned_round("euc-jp", katakana + jis0208))
+    return _japanese(_inverted("euc-jp", katakana + jis0208))
 
 
 def _shift_jis() -> _Table:
     """https://encoding.spec.whatwg.org/#index-shift_jis-pointer."""
     single = _sequences((0x80, *range(0xA1, 0xE0)))
     leads = (*range(0x81, 0xA0), *range(0xE0, 0xED), *range(0xFA, 0xFD))
-    return _japanese(_turned_round("shift_jis", single + _sequences(leads, range(0x40, 0xFD))))
+    return _japanese(_inverted("shift_jis", single + _sequences(leads, range(0x40, 0xFD))))
 
 
 def _japanese(table: _Table) -> _Table:
@@ -99,7 +99,7 @@ def _japanese(table: _Table) -> _Table:
 
 
 def _euc_kr() -> _Table:
-    return _turned_round("euc-kr", _sequences(range(0x81, 0xFF), range(0x41, 0xFF)))
+    return _inverted("euc-kr", _sequences(range(0x81, 0xFF), range(0x41, 0xFF)))
 
 
 def _gbk() -> _Table:
@@ -110,12 +110,12 @@ def _gb18030() -> _Table:
     digits, others = range(0x30, 0x3A), range(0x81, 0xFF)
     fours = _sequences(range(0x81, 0x85), digits, others, digits)
     replacement = {REPLACEMENT: b"\x84\x31\xa4\x37"}
-    return _turned_round("gb18030", fours) | replacement | _gb18030_pairs()
+    return _inverted("gb18030", fours) | replacement | _gb18030_pairs()
 
 
 def _gb18030_pairs() -> _Table:
     pairs = _sequences(range(0x81, 0xFF), range(0x40, 0xFF))
-    return _turned_round("gb18030", pairs) | _GB18030_2005
+    return _inverted("gb18030", pairs) | _GB18030_2005
 
 
 def _gb18030_lacking(character: str) -> bytes:
@@ -153,7 +153,7 @@ def _sequences(*places: Iterable[int]) -> list[bytes]:
     return [bytes(sequence) for sequence in itertools.product(*places)]
 
 
-def _turned_round(encoding: str, sequences: list[bytes]) -> _Table:
+def _inverted(encoding: str, sequences: list[bytes]) -> _Table:
     """The first of *sequences* for each character that one of them decodes to."""
     texts = decode(b"\n".join(sequences), encoding).split("\n")
     found = zip(reversed(texts), reversed(sequences), strict=True)
@@ -177,7 +177,7 @@ def _iso_2022_jp(text: str) -> bytes:
 
 
 def _iso_2022_jp_piece(character: str, state: bytes) -> tuple[bytes, bytes]:
-    """The state that *character* wants, and what is written in it."""
+    """The state that *character* needs, and the bytes written in it."""
     single = _ROMAN if state == _ROMAN else _ASCII
     if character in "\x0e\x0f\x1b":
         return single, _entity(REPLACEMENT)
@@ -192,7 +192,7 @@ def _iso_2022_jp_piece(character: str, state: bytes) -> tuple[bytes, bytes]:
 
 
 def _full_width(character: str) -> str:
-    """Half-width katakana as the standard's index ISO-2022-JP katakana has it."""
+    """Half-width katakana by the standard's index ISO-2022-JP katakana."""
     if not "\uff61" <= character <= "\uff9f":
         return character
     marks = {"\uff9e": "\u309b", "\uff9f": "\u309c"}

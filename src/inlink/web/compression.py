@@ -1,9 +1,9 @@
-"""Decompressed bytes of a crawl file, in stretches that damage does not interrupt.
+"""Decompressed bytes of a crawl file, in stretches free of damage.
 
-In: a crawl file and where to begin. Out: stretches; each is an iterator of pieces, a piece being
-the offset in the file and the bytes. The offset is that of the gzip member the bytes are from; in a
-file that is not compressed, their own. A stretch ends where the file does or where data is damaged;
-the next one begins at the next gzip member (RFC 1952) that can be read.
+In: a crawl file and where to begin. Out: stretches. Each is an iterator of pieces: an offset in the
+file, and bytes. The offset is that of the gzip member that the bytes are from; in a file that is
+not compressed, it is their own. A stretch ends at the end of the file or at damaged data; the next
+one begins at the next gzip member (RFC 1952) that can be read.
 """
 
 import zlib
@@ -18,14 +18,14 @@ Piece = tuple[int, bytes]
 
 PIECE = 1 << 18
 _INPUT = 1 << 16
-_SMALL = 1 << 10  # what is lost before damage, at most
+_SMALL = 1 << 10  # at most this much is lost before damage
 _GZIP = b"\x1f\x8b"
-_MEMBER = b"\x1f\x8b\x08"  # with the only compression method there is
+_MEMBER = b"\x1f\x8b\x08"  # with deflate, the only compression method
 _MAGIC = {b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4"}
 
 
 def compression_of(file: BinaryFile) -> str:
-    """gzip, zstd, lz4 or none, by the first bytes; *file* is then at its beginning."""
+    """gzip, zstd, lz4 or none, by the first bytes; leaves *file* at its beginning."""
     file.seek(0)
     start = file.read(4)
     file.seek(0)
@@ -39,7 +39,7 @@ def compression_of(file: BinaryFile) -> str:
 def stretches(
     file: BinaryFile, compression: str, start: int, problems: Problems
 ) -> Iterator[Iterator[Piece]]:
-    """The stretches of *file* from *start* on; each has to be read to its end before the next."""
+    """The stretches of *file* from *start* on; each must be read to its end before the next."""
     if compression == "gzip":
         return _gzip_stretches(file, start, problems)
     file.seek(start)
@@ -84,7 +84,7 @@ def _gzip_stretches(file: BinaryFile, start: int, problems: Problems) -> Iterato
 
 
 def _gzip_members(file: BinaryFile, damaged: Callable[[int], None]) -> Iterator[Piece]:
-    """Pieces up to the end or to damage; *damaged* is told where the damaged member begins."""
+    """Pieces up to the end or to damage; *damaged* gets the offset of the damaged member."""
     member = file.tell()
     data = b""
     inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
@@ -114,7 +114,7 @@ def _gzip_members(file: BinaryFile, damaged: Callable[[int], None]) -> Iterator[
 
 
 def _next_member(file: BinaryFile, position: int) -> int | None:
-    """Where from *position* on a gzip member seems to begin."""
+    """The next offset from *position* on where a gzip member seems to begin."""
     file.seek(position)
     window = b""
     while data := file.read(_INPUT):

@@ -4,13 +4,15 @@ In: decompressed stretches of a crawl file (see ``compression``). Out: records. 
 (ISO 28500), with CRLF or bare LF; ARC 1 and 2 (the Internet Archive's format of 1996), whose fields
 get the names that WARC has for them.
 
-A record with a wrong length is found out because no record follows it. If another one begins within
-what the length claims, reading goes on there, else at the next line that begins a record. A record
-that a page merely quotes is never taken for one while lengths are right; in a file in which most
-are wrong, one may end where a record does by chance, so the records in it are believed instead.
+A wrong length is detected because no record follows. If another record begins within the bytes that
+the length claims, reading continues there, otherwise at the next line that begins a record. While
+lengths are right, a record that a page merely quotes is never taken for a real one. In a file where
+most lengths are wrong, one may end at a record by chance, so the records within it are believed
+instead.
 
-What a length of up to `MAX_BLOCK_BYTES` claims is looked at in memory, so that time is linear in
-the size of the file, however many are wrong; for some longer ones the file is read again.
+The bytes that a length of up to `MAX_BLOCK_BYTES` claims are searched in memory, so that time is
+linear in the size of the file, however many lengths are wrong. For some longer ones, the file is
+read again.
 """
 
 import re
@@ -26,8 +28,8 @@ from inlink.web.source import BinaryFile, NotSeekableError
 from inlink.web.window import Window
 
 MAX_REWINDS = 8
-"""How often a file is read again from within a record whose length is wrong, and so large that what
-it claims is not kept. After that, a record that begins within one is believed, not the length."""
+"""How often a file is read again from within a record whose length is wrong and too large for its
+bytes to be kept. After that, a record that begins within another is believed, not the length."""
 
 _VERSION_LINE = re.compile(rb"WARC/[01]\.\d+\r*\n\Z")
 _HEAD_LINES = rb"(?:WARC/[01]\.\d+\r*\n[A-Za-z-]+:|\w+://\S+ [\w.:]+ \d{14} (?:[^\n]* )?\d+\r?\n)"
@@ -37,7 +39,7 @@ _ARC_LINE = re.compile(  # the media type may have spaces; in version 2, five fi
     rb"(\w[\w+.-]*:\S.*?) (\S+) (\d{12,18}|null|-) (.*?)"
     rb"(?: (?:\d{3}|-) \S+ \S+ (?:\d+|-) \S+)? (-?\w+)\s*\Z"
 )
-_HEAD_SIGHT = 1024  # bytes in which to know the beginning of a record
+_HEAD_SIGHT = 1024  # bytes in which the beginning of a record is recognized
 _RECORD_END = b"\r\n\r\n"
 
 
@@ -46,11 +48,11 @@ class Record(msgspec.Struct, frozen=True):
 
     type: str
     headers: dict[str, str]
-    """By name in lower case; of a name that is repeated, the first."""
+    """By name in lower case; if a name is repeated, the first value."""
     block: bytes
     """At most `MAX_BLOCK_BYTES`."""
     offset: int
-    """Of the record, or of the gzip member it is in, in the file, bytes."""
+    """Offset in the file of the record, or of the gzip member that it is in, in bytes."""
     truncated: bool
     """The block is not whole."""
 
@@ -62,7 +64,7 @@ class _Head(NamedTuple):
 
 
 class _Lengths:
-    """How many lengths of a file were right, and how many wrong."""
+    """How many lengths in a file were right, and how many were wrong."""
 
     def __init__(self) -> None:
         self.right = 0
@@ -70,12 +72,12 @@ class _Lengths:
         self.rewinds = 0
 
     def are_believed(self) -> bool:
-        """Whether a length is believed that a record bears out, whatever is in the block."""
+        """Whether to believe a length that the next record confirms, whatever is in the block."""
         return self.wrong <= self.right
 
 
 class _RewindError(Exception):
-    """Reading has to go on within a block: *skip* decompressed bytes behind *offset*."""
+    """Reading must continue within a block: *skip* decompressed bytes after *offset*."""
 
     def __init__(self, offset: int, skip: int) -> None:
         self.offset = offset
@@ -85,7 +87,7 @@ class _RewindError(Exception):
 def framed_records(
     file: BinaryFile, compression: str, start: int, problems: Problems
 ) -> Iterator[Record]:
-    """The records of *file* from *start* on, whatever lies between them; damage is counted."""
+    """The records of *file* from *start* on, whatever is between them; damage is counted."""
     skip = 0
     lengths = _Lengths()
     while True:
@@ -106,7 +108,7 @@ def framed_records(
 
 
 def _records(window: Window, problems: Problems, lengths: _Lengths) -> Iterator[Record]:
-    lost = False  # in bytes that are no record, and are counted already
+    lost = False  # in bytes that are not a record and are already counted
     while True:
         offset = window.offset()
         line = window.line(MAX_HEADER_BYTES)
@@ -171,7 +173,7 @@ def content_length(text: str) -> int:
     """A length in bytes.
 
     Raises:
-        ValueError: not a decimal number that a file may have.
+        ValueError: not a decimal number, or longer than any file can be.
     """
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise ValueError(text)
@@ -179,7 +181,7 @@ def content_length(text: str) -> int:
 
 
 def _header_lines(window: Window) -> list[bytes]:
-    """The lines up to the empty one; none if there is none in sight, or before the next record."""
+    """The lines up to the empty one; none if that is too far or after the next record begins."""
     lines: list[bytes] = []
     size = 0
     while line := window.line(MAX_HEADER_BYTES):
@@ -217,9 +219,9 @@ def header_fields(lines: list[bytes]) -> dict[str, str]:
 
 
 def add_field(fields: dict[str, str], name: str, value: str) -> None:
-    """Add a field to those of a record, *name* in lower case; of a name that is repeated the first.
+    """Add a field to those of a record, *name* in lower case; a repeated one keeps its first value.
 
-    ``WARC-Concurrent-To`` alone may be repeated (WARC 1.1, 5.7): its values are put side by side.
+    Only ``WARC-Concurrent-To`` may be repeated (WARC 1.1, 5.7): its values are joined by a space.
     """
     if name == "warc-concurrent-to" and name in fields:
         value = f"{fields.pop(name)} {value}"
@@ -230,7 +232,7 @@ class _Block(NamedTuple):
     data: bytes
     whole: bool
     rewind: tuple[int, int] | None = None
-    """Where to read on, if that has been passed."""
+    """Where to continue reading, if that has been passed."""
 
 
 def _block(window: Window, length: int, problems: Problems, lengths: _Lengths) -> _Block:
@@ -243,7 +245,7 @@ def _block(window: Window, length: int, problems: Problems, lengths: _Lengths) -
 
 
 def _is_right(window: Window, length: int, lengths: _Lengths) -> bool:
-    """Whether a record ends behind *length* bytes, which are in memory."""
+    """Whether a record ends after *length* bytes, which are in memory."""
     follows = _record_follows(window, length)
     if follows and lengths.are_believed():
         return True
@@ -252,7 +254,7 @@ def _is_right(window: Window, length: int, lengths: _Lengths) -> bool:
 
 
 def _long_block(window: Window, length: int, problems: Problems, lengths: _Lengths) -> _Block:
-    """A block of which no more than `MAX_BLOCK_BYTES` are kept."""
+    """A block of which at most `MAX_BLOCK_BYTES` are kept."""
     next_head = _next_head(window, MAX_BLOCK_BYTES)
     may_rewind = lengths.are_believed() and lengths.rewinds < MAX_REWINDS
     if next_head is not None and not may_rewind:
@@ -270,7 +272,7 @@ def _long_block(window: Window, length: int, problems: Problems, lengths: _Lengt
 
 
 def _block_of_wrong_length(window: Window, length: int, ahead: int, problems: Problems) -> _Block:
-    """The block up to the next record among the next *ahead* bytes, else up to their end."""
+    """The block up to the next record within the next *ahead* bytes, else up to their end."""
     next_head = _next_head(window, ahead)
     if next_head is not None:
         problems["record_length"] += 1
@@ -283,7 +285,7 @@ def _block_of_wrong_length(window: Window, length: int, ahead: int, problems: Pr
 
 
 def _next_head(window: Window, size: int) -> int | None:
-    """How many bytes from here the next record begins, if it does within the next *size*."""
+    """How many bytes from here the next record begins, if that is within the next *size*."""
     window.ahead(size + _HEAD_SIGHT)
     if window.matches(_HEAD):
         return 0
@@ -292,7 +294,7 @@ def _next_head(window: Window, size: int) -> int | None:
 
 
 def _up_to_record(window: Window, limit: int) -> bytes:
-    """What lies between the end of a block that is longer than its length, and the next record."""
+    """What is between the claimed end of a block that is longer, and the next record."""
     lines: list[bytes] = []
     while limit > 0 and (line := window.line(min(limit, MAX_HEADER_BYTES))):
         if _VERSION_LINE.match(line) or _ARC_LINE.match(line):
@@ -304,7 +306,7 @@ def _up_to_record(window: Window, limit: int) -> bytes:
 
 
 def _record_follows(window: Window, length: int) -> bool:
-    """Whether behind *length* bytes another record begins, or the file ends, after empty lines."""
+    """Whether after *length* bytes and empty lines another record begins, or the file ends."""
     following = window.peek(64, length).lstrip(b"\r\n")
     if not following or following.startswith(b"WARC/"):
         return True

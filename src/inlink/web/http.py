@@ -1,7 +1,7 @@
 """HTTP responses as crawl files keep them: a status line, header fields, a body as it was sent.
 
 In: the block of a record. Out: the parts of a response (RFC 9112), and its body with
-Transfer-Encoding and Content-Encoding undone (RFC 9110), never more of it than a limit.
+Transfer-Encoding and Content-Encoding undone (RFC 9110), up to a limit.
 """
 
 import io
@@ -24,7 +24,7 @@ _STATUS_LINE = re.compile(  # old servers send no version, no number, or a few b
     rb"\s*[^\n<]{0,4}?(?:HTTP(?:/\S*)?|ICY)(?:[ \t]+(\d*)[^\n]*|\r*)(?:\n|\Z)", re.I
 )
 _LOCATION = re.compile(rb"^location[ \t]*:[^\n]*", re.I | re.M)
-_NO_ASCII = re.compile(rb"[\x80-\xff]")
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _HEADER_END = re.compile(rb"\n\r*\n")
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,64})[ \t]*(?:;[^\n]*)?\r?\n")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+\Z")
@@ -35,21 +35,21 @@ _GZIP_MEMBER = re.compile(rb"\x1f\x8b\x08")
 _ZSTD = re.compile(rb"\x28(?:\xb5|\Z)(?:\x2f|\Z)(?:\xfd|\Z)|[\x50-\x5f]\x2a\x4d\x18")
 """The beginning of a frame, which may be cut off, or of a skippable frame."""
 _MAX_ZSTD_WINDOW = 8 << 20  # RFC 9659
-_STEP = 1 << 10  # bytes; of damaged data, what is decoded of fewer than these is lost
+_STEP = 1 << 10  # bytes; of damaged data, up to this much of the input is lost
 _SIGHT = 1445  # https://mimesniff.spec.whatwg.org/#reading-the-resource-header
 _BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 _BYTE_ORDER_MARKS = (b"\xfe\xff", b"\xff\xfe", b"\xef\xbb\xbf")
-_SHORT_TEXT = 512  # bytes; shorter compressed data may have no binary byte by chance
+_SHORT_TEXT = 512  # bytes; shorter compressed data may by chance have no binary byte
 
 
 class Response(msgspec.Struct, frozen=True):
-    """A response: *fields* are its header fields, names in lower case, as often as they stand."""
+    """A response: *fields* are all its header fields, repeated ones too, names in lower case."""
 
     status: int
     fields: Fields
     body: bytes
     header_ended: bool = True
-    """Whether an empty line ends the header, within `MAX_HEADER_BYTES`."""
+    """Whether an empty line ends the header within `MAX_HEADER_BYTES`."""
 
 
 class _Head(NamedTuple):
@@ -64,8 +64,9 @@ def parse_response(block: bytes) -> Response | None:
     """The response in the block of a record; None if it does not begin with a status line.
 
     Chromium's reading of status lines: https://chromium.googlesource.com/chromium/src/+/main/net/
-    http/http_response_headers.cc (``ParseStatusLine``). Where the number is missing it is 200. One
-    of more than three digits is none. An interim response (1xx) is passed over if another follows.
+    http/http_response_headers.cc (``ParseStatusLine``). A missing number means 200. One
+    of more than three digits is not a status. An interim response (1xx) is skipped if another
+    response follows.
     """
     head = _head(block, 0)
     while head and head.body is not None and 100 <= head.status < 200 and head.status != 101:
@@ -107,9 +108,9 @@ def _fields(head: bytes) -> Fields:
 
 
 def _text(head: bytes) -> str:
-    """Header text: UTF-8 where it is, else ISO 8859-1 as of old.
+    """Header text: UTF-8 if it is valid, else ISO 8859-1, the old default.
 
-    A Location keeps its bytes, whatever they mean: those beyond ASCII are percent-encoded, as by
+    A Location keeps its bytes, whatever they mean: those beyond ASCII are percent-encoded, as in
     Chromium.
     """
     if not head.isascii():
@@ -121,7 +122,7 @@ def _text(head: bytes) -> str:
 
 
 def _percent_encoded(line: re.Match[bytes]) -> bytes:
-    return _NO_ASCII.sub(lambda byte: b"%%%02X" % ord(byte[0]), line[0])
+    return _NOT_ASCII.sub(lambda byte: b"%%%02X" % ord(byte[0]), line[0])
 
 
 def field(fields: Fields, name: str) -> str | None:
@@ -132,11 +133,11 @@ def field(fields: Fields, name: str) -> str | None:
 def decoded_body(
     response: Response, problems: Problems, limit: int = MAX_BODY_BYTES
 ) -> tuple[bytes, bool]:
-    """The body with its codings undone, and whether that is all of what was sent.
+    """The body with its codings undone, and whether it is everything that was sent.
 
-    Many crawlers keep a body decoded under the header of the encoded one, so a body that is not in
+    Many crawlers store a decoded body under the header of the encoded one, so a body that is not in
     the coding that its header names is taken as it is. One that is damaged, ends early or is longer
-    than *limit* bytes is read as far as it goes, and counted. One in an unknown coding has no
+    than *limit* bytes is read as far as possible, and counted. One in an unknown coding has no
     content.
     """
     if has_unknown_coding(response.fields):
@@ -144,7 +145,7 @@ def decoded_body(
         return b"", False
     transfer = _codings(response.fields, "transfer-encoding")
     body, whole = response.body, True
-    # Kept decoded, a redirect or an error may be empty; a page was cut before its first byte.
+    # Stored decoded, a redirect or an error may be empty; a page was cut off before its first byte.
     is_empty_page = not body and response.status == 200
     if transfer and is_empty_page:
         problems["transfer_encoding"] += 1
@@ -188,8 +189,8 @@ def _all_codings(fields: Fields) -> list[str]:
 def _codings(fields: Fields, name: str) -> list[str]:
     """The codings that fields called *name* list, in the order in which they were applied.
 
-    Some servers name something else there, which browsers pass over: that there is no coding, a
-    character encoding, or what is no token.
+    Some servers name something else there, which browsers ignore: that there is no coding, a
+    character encoding, or text that is not a token.
     """
     named = ",".join(value for own, value in fields if own == name).lower().split(",")
     tokens = (each.partition(";")[0].strip() for each in named)
@@ -201,7 +202,7 @@ def _is_no_coding(token: str) -> bool:
 
 
 def said_length(status: int, fields: Fields) -> int:
-    """Bytes that a body should have by its Content-Length: the largest of several, 0 of none."""
+    """Bytes that a body should have by its Content-Length: the largest of several, 0 if none."""
     if status in _NO_BODY or 100 <= status < 200:
         return 0
     lengths = ",".join(value for name, value in fields if name == "content-length")
@@ -213,11 +214,11 @@ def said_length(status: int, fields: Fields) -> int:
 class _Decoded(NamedTuple):
     data: bytes
     whole: bool
-    """What is in the coding does not end early, nor is it damaged."""
+    """The encoded data neither ends early nor is damaged."""
 
 
 def _undone(coding: str, body: bytes, limit: int) -> tuple[bytes, bool]:
-    """*body* less one coding, and whether it is sound; *body* itself if it is not in the coding."""
+    """*body* with one coding undone, and whether that is sound; *body* itself if not encoded."""
     decoded = _DECODERS[coding](body, limit) if body else None
     if decoded and (decoded.whole or len(decoded.data) > limit):
         return decoded.data, True
@@ -229,7 +230,7 @@ def _undone(coding: str, body: bytes, limit: int) -> tuple[bytes, bool]:
 
 
 def _is_text(body: bytes) -> bool:
-    """Whether *body* is text, as far as its beginning shows: compressed data is not."""
+    """Whether *body* begins like text; compressed data does not."""
     begin = body[:_SIGHT]
     if begin.startswith(_BYTE_ORDER_MARKS):
         return True
@@ -237,7 +238,7 @@ def _is_text(body: bytes) -> bool:
 
 
 def _unchunked(body: bytes, limit: int) -> _Decoded | None:
-    """RFC 9112, 7.1; 8: it is whole if the chunk of size 0 was received."""
+    """RFC 9112, 7.1 and 8: the body is whole if the chunk of size 0 was received."""
     chunks: list[bytes] = []
     position = 0
     while match := _CHUNK_SIZE.match(body, position):
@@ -254,7 +255,7 @@ def _unchunked(body: bytes, limit: int) -> _Decoded | None:
 
 
 class _Decompressor(Protocol):
-    """One of zlib or of zstandard."""
+    """A decompressor of zlib or of zstandard."""
 
     @property
     def eof(self) -> bool: ...
@@ -271,8 +272,8 @@ def _decompressed(
 ) -> _Decoded:
     """What *data* holds, up to a little more than *limit* bytes.
 
-    Another member or frame may follow the first, if it begins like *again*; whatever else follows
-    is no part of the body, as in browsers.
+    Another member or frame may follow the first if it matches *again*. Anything else that follows
+    is not part of the body, as in browsers.
     """
     pieces: list[bytes] = []
     size = position = 0

@@ -1,4 +1,4 @@
-"""The ``Link`` field of HTTP (RFC 8288): where a response says its canonical URL is."""
+"""The ``Link`` field of HTTP (RFC 8288): where a response names its canonical URL."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -34,6 +34,6 @@ def _links(value: str) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def _next_comma(value: str, position: int) -> int:
-    """Where the next link begins, whatever a broken one has before it."""
+    """Where the next link begins, whatever a broken one leaves before it."""
     comma = value.find(",", position)
     return len(value) if comma < 0 else comma

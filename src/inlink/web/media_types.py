@@ -1,4 +1,4 @@
-"""The media type of an answer, as a browser takes it from ``Content-Type``.
+"""The media type of an answer, as a browser reads it from ``Content-Type``.
 
 In: the header fields of an answer, and its body. Out: the media type, and the ``charset`` that it
 names.
@@ -45,7 +45,7 @@ class MediaType(NamedTuple):
 
 
 def media_type(fields: Fields, body: bytes) -> MediaType | None:
-    """The media type that *fields* name; where they name none, HTML if *body* begins so."""
+    """The media type that *fields* name; if they name none, HTML if *body* begins like it."""
     named = _extracted(", ".join(value for name, value in fields if name == "content-type"))
     if (named is None or named.essence in _UNKNOWN_TYPES) and _HTML_BEGIN.match(body):
         return MediaType(HTML)

@@ -1,10 +1,10 @@
 """The records of a crawl file: WARC, ARC or WAT; plain, gzip, zstd or lz4.
 
-FastWARC reads the files, as long as they are what it takes for granted: sound WARC, one record to a
-gzip member. It has no ARC, and it stops at the first damaged record, or passes over what a wrong
-length hides. So each of its records is held back until the next one was found. With the last one
-``framing``, which is slower and takes nothing for granted, goes on to the end of the file. Either
-way the records are the same.
+FastWARC reads the files as long as they are what it assumes: sound WARC, one record per gzip
+member. It does not read ARC, and it stops at the first damaged record, or skips what a wrong length
+hides. So each of its records is held back until the next one is found. ``framing``, which is slower
+and assumes nothing, continues from the last one to the end of the file. Either way the records are
+the same.
 """
 
 from collections.abc import Iterator
@@ -19,17 +19,17 @@ from inlink.web.problems import Problems
 from inlink.web.source import HashingFile
 
 _NO_RESTART = ("zstd", "lz4")
-"""What can only be decompressed from the beginning of the file."""
+"""Formats that can only be decompressed from the beginning of the file."""
 
 
 def read_records(file: HashingFile, problems: Problems) -> Iterator[Record]:
-    """Every record of *file*, from its beginning; what is damaged is counted in *problems*."""
+    """Every record of *file*, from its beginning; damage is counted in *problems*."""
     compression = compression_of(file)
     if not _suits_fastwarc(file, compression):
         yield from framed_records(file, compression, 0, problems)
         return
     held: Record | None = None
-    count = at_offset = 0  # records up to the one held back; those of them at its offset
+    count = at_offset = 0  # records up to the one held back; how many of them are at its offset
     sound = True
     for record in _sound_records(file):
         if record is None:
@@ -51,7 +51,7 @@ def read_records(file: HashingFile, problems: Problems) -> Iterator[Record]:
 
 
 def _suits_fastwarc(file: HashingFile, compression: str) -> bool:
-    """Whether the file begins with WARC records of which each has an offset of its own."""
+    """Whether the file begins with WARC records that each have an offset of their own."""
     first = list(islice(framed_records(file, compression, 0, Problems()), 2))
     try:
         file.seek(0)
@@ -63,7 +63,7 @@ def _suits_fastwarc(file: HashingFile, compression: str) -> bool:
 
 
 def _sound_records(file: HashingFile) -> Iterator[Record | None]:
-    """FastWARC's records, up to the end or the first that is not as it should be; then None."""
+    """FastWARC's records up to the end, or up to the first unsound one; then None."""
     records = fastwarc.ArchiveIterator(file, parse_http=False, max_header_len=MAX_HEADER_BYTES)
     iterator = iter(records)
     while True:

@@ -1,11 +1,11 @@
-"""Records that were cut into segments, put together (WARC 1.1, 8).
+"""Joins records that were cut into segments (WARC 1.1, 8).
 
-In: the records of a file. Out: the same; the first segment of a record that was cut has the blocks
-of its ``continuation`` records, and comes when the last of them was found. One of which a part is
-missing comes without what follows that part, and is marked as truncated.
+In: the records of a file. Out: the same records, but the first segment of a record that was cut has
+the blocks of its ``continuation`` records, and comes when the last of them was found. If a part is
+missing, the record comes without whatever follows that part, and is marked as truncated.
 
-A file is read once, and no more than `HELD_BYTES` of segments are kept: when there are more, those
-that have waited longest are given up.
+A file is read once, and at most `HELD_BYTES` of segments are kept: if there are more, those that
+have waited longest are given up.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,23 +19,23 @@ from inlink.web.problems import Problems
 HELD_BYTES = 2 * MAX_BLOCK_BYTES
 """Bytes of blocks that wait for the rest of their record."""
 
-_RECORD_SIZE = 1000  # bytes that a record takes besides its block, about
+_RECORD_SIZE = 1000  # bytes that a record takes besides its block, roughly
 
 _Name = tuple[str, str]
 """WARC-Record-ID and WARC-Target-URI of the first segment: some tools give an id twice."""
 
 
 class _Parts(msgspec.Struct):
-    """What was found of one record: the segments by number, and how many bytes they have."""
+    """The segments found of one record, by number, and how many bytes they have."""
 
     segments: dict[int, Record] = {}
     size: int = 0
     total: int | None = None
-    """Bytes that all segments have, as the last says."""
+    """Bytes of all segments, as the last one states."""
 
     @property
     def held(self) -> int:
-        """Bytes of memory, about."""
+        """Bytes of memory, roughly."""
         return self.size + _RECORD_SIZE * len(self.segments)
 
     def add(self, number: int, record: Record) -> None:
@@ -48,7 +48,7 @@ class _Parts(msgspec.Struct):
 
 
 def joined(records: Iterable[Record], problems: Problems) -> Iterator[Record]:
-    """*records* with their segments joined; those of which a part is missing are counted."""
+    """*records* with their segments joined; records with a missing part are counted."""
     waiting: dict[_Name, _Parts] = {}
     held = 0
     for record in records:
@@ -98,7 +98,7 @@ def _total(record: Record) -> int | None:
 
 
 def _given_up(parts: _Parts, problems: Problems) -> Iterator[Record]:
-    """The record as far as its segments go; none where the first is in another file."""
+    """The record as far as its segments go; none if the first one is in another file."""
     if 1 in parts.segments:
         problems["segment_missing"] += 1
         count = next(n for n in range(1, len(parts.segments) + 2) if n not in parts.segments) - 1

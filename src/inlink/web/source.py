@@ -1,9 +1,9 @@
-"""Opening crawl files, local or remote, also in ZIP archives.
+"""Finding and opening crawl files: local or remote, also in ZIP archives.
 
 In: paths and fsspec URLs, with globs. Out: a file object that counts and hashes what it reads.
 
 A WACZ file (https://specs.webrecorder.net/wacz/1.1.1/) is a ZIP archive with WARC files in its
-folder ``archive``. Each of them has an address of its own, by fsspec's chains of URLs:
+folder ``archive``. Each of them has an address of its own, an fsspec URL chain:
 ``zip://archive/data.warc.gz::file:///crawls/site.wacz``.
 """
 
@@ -27,8 +27,8 @@ _CRAWL_FILE = re.compile(r"\.(?:(?:w?arc|wat)(?:\.(?:gz|zst|zstd|lz4))?|wacz)\Z"
 class Source(msgspec.Struct, frozen=True):
     """A crawl file that is to be read.
 
-    *stamp* says which version of the file it is (modification time, ETag, …), as far as where it
-    lies can tell without reading it; empty if it cannot.
+    *stamp* identifies the version of the file (modification time, ETag, …), as far as its file
+    system reports one without reading the file; else it is empty.
     """
 
     url: str
@@ -38,14 +38,14 @@ class Source(msgspec.Struct, frozen=True):
 
 
 def find(pattern: str) -> list[Source]:
-    """The files that a path or an fsspec URL names, in order of name; globs are expanded.
+    """The files that a path or an fsspec URL names, sorted by name; globs are expanded.
 
-    A directory names the crawl files in it and beneath it, by the endings of their names, and so
-    does a glob that ends in ``**``.
+    A directory, or a glob that ends in ``**``, names the crawl files in it and in its
+    subdirectories, recognized by their extensions.
 
     Raises:
         OSError: there is no such file, or it cannot be looked up.
-        ValueError: no file system for such a URL, or one whose package is not installed.
+        ValueError: no file system for such a URL, or its package is not installed.
     """
     filesystem, path = located(pattern)
     if filesystem.exists(path) or not fsspec.core.has_magic(path):
@@ -60,15 +60,15 @@ def find(pattern: str) -> list[Source]:
         elif not path.endswith("**") or _CRAWL_FILE.search(name):
             files[name] = info
     if not files:
-        raise FileNotFoundError(f"{pattern}: names no crawl file")
+        raise FileNotFoundError(f"{pattern}: no crawl file found")
     return [_source(_address(filesystem, name, pattern), files[name]) for name in sorted(files)]
 
 
 def crawl_files(source: Source) -> list[Source]:
-    """The crawl files in a WACZ file; of any other, itself.
+    """The crawl files in a WACZ file; any other file as it is.
 
     Raises:
-        OSError, ValueError: it is no WACZ file, whatever its name says.
+        OSError, ValueError: it is named like a WACZ file but is not one.
     """
     if not source.name.partition("?")[0].lower().endswith(".wacz"):
         return [source]
@@ -80,23 +80,23 @@ def located(url: str) -> tuple[Any, str]:
 
     Raises:
         OSError: the archive that it is in cannot be read.
-        ValueError: no file system for such a URL, or one whose package is not installed.
+        ValueError: no file system for such a URL, or its package is not installed.
     """
     try:
         return fsspec.core.url_to_fs(url)  # type: ignore[no-any-return]
     except ImportError as error:
         raise ValueError(str(error)) from error
     except (zipfile.BadZipFile, NotImplementedError) as error:
-        raise OSError(f"{url.rpartition('::')[2]}: no readable ZIP archive: {error}") from error
+        raise OSError(f"{url.rpartition('::')[2]}: not a readable ZIP archive: {error}") from error
 
 
 def _address(filesystem: Any, path: str, pattern: str) -> str:
-    """The URL of a file, of which *pattern* says by which chain of file systems it is reached."""
+    """The URL of a file; *pattern* has the chain of file systems that it is reached by."""
     address = str(filesystem.unstrip_protocol(path))
     first, chained, rest = pattern.partition("::")
     if not chained:
         return address
-    if "://" not in first:  # a cache, which has the path of what it keeps
+    if "://" not in first:  # a cache, which has the path of the file that it keeps
         return f"{first}::{address}"
     if "::" not in rest:
         outer, place = located(rest)
@@ -112,7 +112,7 @@ def _source(url: str, info: dict[str, Any]) -> Source:
 
 
 def opened(url: str) -> "BinaryFile":
-    """The file at *url*, to be read by parts.
+    """The file at *url*, to be read in parts.
 
     Raises:
         OSError, ValueError: it cannot be read.
@@ -124,7 +124,7 @@ def opened(url: str) -> "BinaryFile":
 
 
 def _member(archive: ZipFileSystem, path: str) -> "BinaryFile":
-    """A file in an archive; one that is stored as it is can be read at any place at once."""
+    """A file in an archive; if it is stored uncompressed, it can be read directly at any offset."""
     info = archive.zip.getinfo(path)
     archive.fo.seek(info.header_offset)
     header = archive.fo.read(30)  # APPNOTE.TXT, 4.3.7
@@ -136,9 +136,9 @@ def _member(archive: ZipFileSystem, path: str) -> "BinaryFile":
 
 
 def is_there(url: str, size: int) -> bool:
-    """Whether a file of *size* bytes lies at *url*; one that cannot be asked for counts as there.
+    """Whether a file of *size* bytes is at *url*; if that cannot be determined, it counts as there.
 
-    So a store that is out of reach for a while loses no address.
+    So no address is lost while a store is out of reach.
     """
     try:
         filesystem, path = located(url)
@@ -150,7 +150,7 @@ def is_there(url: str, size: int) -> bool:
 
 
 class BinaryFile(Protocol):
-    """What is needed of a file to read it by parts."""
+    """What a file needs so that it can be read in parts."""
 
     def read(self, size: int = ..., /) -> bytes:
         """At most *size* bytes; fewer only at the end of the file."""
@@ -166,7 +166,7 @@ class BinaryFile(Protocol):
 
 
 class _Member:
-    """The *size* bytes from *start* on of a *file*, as a file; it needs *archive* to be kept."""
+    """The *size* bytes from *start* on of *file*, as a file; *archive* must be kept open for it."""
 
     def __init__(self, archive: ZipFileSystem, file: BinaryFile, start: int, size: int) -> None:
         self._archive = archive
@@ -194,13 +194,13 @@ class _Member:
 
 
 class NotSeekableError(OSError):
-    """A file can only be read forward, and what has to be read lies behind."""
+    """A file can only be read forward, and the wanted bytes are behind."""
 
 
 class HashingFile:
-    """A crawl file that is read forward, and now and then again from a place already passed.
+    """A crawl file that is read forward, and sometimes again from a place already passed.
 
-    The SHA-256 digest is that of all bytes, each taken once, whatever is read again.
+    The SHA-256 digest is over all bytes, each counted once, even if some are read again.
     """
 
     def __init__(self, url: str, progress: Callable[[int], None] | None = None) -> None:
@@ -223,7 +223,7 @@ class HashingFile:
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to *offset*; what lies between is hashed on the way.
+        """Go to *offset*; the bytes in between are hashed on the way.
 
         Raises:
             NotSeekableError: the file can only be read forward.
@@ -246,7 +246,7 @@ class HashingFile:
         return self._position
 
     def finish(self) -> tuple[int, bytes]:
-        """Read what is left; the size of the file in bytes and its SHA-256 digest."""
+        """Read the rest; returns the size of the file in bytes and its SHA-256 digest."""
         if self._position < self._hashed:
             self.seek(self._hashed)
         while self.read():

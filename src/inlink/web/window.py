@@ -1,4 +1,4 @@
-"""A cursor over a stretch of decompressed bytes that knows where in the file they are from."""
+"""A cursor over a stretch of decompressed bytes that knows where in the file they come from."""
 
 import re
 from bisect import bisect_right
@@ -12,10 +12,10 @@ _MANY_MEMBERS = 1 << 16
 
 
 class Window:
-    """Lines and blocks, one after the other; memory stays that of the longest one asked for.
+    """Lines and blocks, one after the other; memory is that of the longest one asked for.
 
-    No line goes on where a gzip member begins that begins with a record: what was before it was cut
-    off. *plain*: the bytes are those of the file, so that each has an offset of its own.
+    A line ends where a gzip member begins with a record: what was before it was cut off.
+    *plain*: the bytes are those of the file, so that each has an offset of its own.
     """
 
     def __init__(self, pieces: Iterator[Piece], *, plain: bool) -> None:
@@ -26,7 +26,7 @@ class Window:
         self._base = 0  # of _data[0], in the stretch
         self._positions: list[int] = []  # where in the stretch each member begins
         self._offsets: list[int] = []  # where in the file it does
-        self._breaks: deque[int] = deque()  # those of the positions at which a record begins
+        self._breaks: deque[int] = deque()  # the positions at which a record begins
 
     @property
     def position(self) -> int:
@@ -34,7 +34,7 @@ class Window:
         return self._base + self._at
 
     def locate(self, position: int) -> tuple[int, int]:
-        """The offset in the file that *position* has, and how many bytes it lies behind that."""
+        """The offset in the file for *position*, and how many bytes *position* is after it."""
         index = max(bisect_right(self._positions, position) - 1, 0)
         behind = position - self._positions[index]
         if self._plain:
@@ -42,12 +42,12 @@ class Window:
         return self._offsets[index], behind
 
     def offset(self) -> int:
-        """The offset in the file of what the cursor stands before."""
+        """The offset in the file of the next byte."""
         self._fill(1)
         return self.locate(self.position)[0] if self._offsets else 0
 
     def line(self, limit: int) -> bytes:
-        """The next line with its end; at most *limit* bytes, none at the end."""
+        """The next line with its line end; at most *limit* bytes, none at the end."""
         found = -1
         searched = self._at
         while (found := self._data.find(b"\n", searched, self._at + limit)) < 0:
@@ -64,7 +64,7 @@ class Window:
         return line
 
     def back(self, size: int) -> None:
-        """Return before the *size* bytes of the line read last."""
+        """Go back before the *size* bytes of the line read last."""
         self._at -= size
 
     def take(self, size: int) -> bytes:
@@ -75,7 +75,7 @@ class Window:
         return block
 
     def skip(self, size: int) -> int:
-        """Pass over *size* bytes; how many there were."""
+        """Skip *size* bytes; returns how many there were."""
         left = size
         while left:
             step = min(left, len(self._data) - self._at)
@@ -86,36 +86,36 @@ class Window:
         return size - left
 
     def ahead(self, size: int) -> int:
-        """How many bytes there are behind the cursor, at most *size*, which are then in memory."""
+        """How many bytes follow the cursor, at most *size*; they are in memory then."""
         self._fill(size)
         return min(size, len(self._data) - self._at)
 
     def peek(self, size: int, behind: int = 0) -> bytes:
-        """The *size* bytes that begin *behind* bytes from here, fewer at the end."""
+        """The *size* bytes that begin *behind* bytes after the cursor, fewer at the end."""
         self._fill(behind + size)
         start = self._at + behind
         return bytes(self._data[start : start + size])
 
     def matches(self, pattern: re.Pattern[bytes]) -> bool:
-        """Whether *pattern* matches what lies behind the cursor, as far as it is in memory."""
+        """Whether *pattern* matches at the cursor, as far as bytes are in memory."""
         return pattern.match(self._data, self._at) is not None
 
     def search(self, pattern: re.Pattern[bytes], size: int) -> int | None:
-        """How far from the cursor the first match of *pattern* ends in the next *size* bytes.
+        """How far from the cursor the first match of *pattern* ends, within the next *size* bytes.
 
-        As far as they are in memory.
+        Only bytes in memory are searched.
         """
         match = pattern.search(self._data, self._at, self._at + size)
         return match.end() - self._at if match else None
 
     def next_break(self) -> int | None:
-        """How far behind the cursor, as far as is in memory, a member begins with a record."""
+        """How far after the cursor a member begins with a record, as far as bytes are in memory."""
         while self._breaks and self._breaks[0] <= self.position:
             self._breaks.popleft()
         return self._breaks[0] - self.position if self._breaks else None
 
     def _fill(self, size: int) -> bool:
-        """Have *size* bytes behind the cursor; False if there are not so many."""
+        """Load *size* bytes after the cursor; False if there are fewer."""
         while len(self._data) - self._at < size:
             piece = next(self._pieces, None)
             if piece is None:

@@ -1,4 +1,4 @@
-"""A batch on disk: the observations of one crawl file, as ``docs/data-model.md`` has them.
+"""A batch on disk: the observations of one crawl file, as ``docs/data-model.md`` describes them.
 
 In: observations, one after the other. Out: a directory with ``visits.parquet``, ``links.parquet``,
 ``urls.parquet`` and, last, ``batch.json``. Rows are written in groups, so memory does not grow with
@@ -25,13 +25,13 @@ from inlink.urls.describe import UrlRow
 from inlink.web.source import Source
 
 GROUP_ROWS = 1 << 16
-"""Rows of a Parquet row group, about."""
+"""Rows of a Parquet row group, roughly."""
 
 REPEATED = frozenset(
     """visit_id domain_id outcome status content_type robots file
     element target_domain_id rel host domain""".split()  # noqa: SIM905
 )
-"""Columns that say the same again and again get a dictionary, which would bloat the others."""
+"""Columns with many equal values get a dictionary, which would bloat the others."""
 
 DESCRIPTION = "batch.json"
 
@@ -41,7 +41,7 @@ batch. Builds leave such a batch out; evidence reads it until a generation witho
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """``batch.json``: where a batch is from, and what is in it."""
+    """``batch.json``: where a batch comes from, and what is in it."""
 
     source: Source
     size: int
@@ -54,17 +54,17 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """Records of the file by type."""
     visits: int
     pages: int
-    """Visits that answered with HTML."""
+    """Visits that were answered with HTML."""
     links: int
     urls: int
     problems: dict[str, int]
     """What was wrong with the file, by kind."""
     rules: int = 1
-    """Version of the extractor's rules that it was read by (`inlink.store.versions`)."""
+    """Version of the extractor's rules that read it (`inlink.store.versions`)."""
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """What a batch says of how its crawl file was read, as far as all versions wrote it."""
+    """What a batch says about how its crawl file was read, in the fields that all versions have."""
 
     sha256: str = ""
     settings: str = ""
@@ -73,23 +73,23 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 def fingerprint(settings: Settings) -> str:
-    """Of the settings that decide what is extracted."""
+    """The fingerprint of the settings that decide what is extracted."""
     decisive = (settings.drop_parameters, settings.robot_name)
     return hashlib.sha256(msgspec.json.encode(decisive)).hexdigest()[:16]
 
 
 def batch_name(digest: bytes, settings: str) -> str:
-    """The name of the batch of a file with this SHA-256 digest, under settings so fingerprinted."""
+    """The name of a batch, from the SHA-256 digest of its file and its settings' fingerprint."""
     decisive = f"{settings} {EXTRACTOR_RULES}"
     return hashlib.sha256(digest + decisive.encode()).hexdigest()[:32]
 
 
 def read_batch(directory: Path) -> Batch:
-    """The description of a batch, be it replaced or not.
+    """The description of a batch, replaced or not.
 
     Raises:
         FileNotFoundError: there is no such batch.
-        msgspec.DecodeError: it is not one.
+        msgspec.DecodeError: its description cannot be read.
     """
     return msgspec.json.decode(_description(directory), type=Batch)
 
@@ -116,7 +116,7 @@ def write_description(directory: Path, batch: Batch) -> None:
 
 
 def replace_older(layout: Layout) -> int:
-    """Take batches out of the index whose crawl file newer rules have read; returns how many.
+    """Take batches out of the index if newer rules have read their crawl file; returns how many.
 
     Two batches are of one crawl file if its bytes and the settings are the same.
     """
@@ -138,7 +138,7 @@ def replace_older(layout: Layout) -> int:
 
 
 def remove_replaced(layout: Layout, used: Collection[str]) -> None:
-    """Remove the batches that were replaced, but for those whose names are *used*."""
+    """Remove the batches that were replaced, except those whose names are in *used*."""
     for path in layout.batches.glob(f"*/{REPLACED}"):
         if path.parent.name not in used:
             shutil.rmtree(path.parent)
@@ -154,7 +154,7 @@ class BatchWriter:
 
     @property
     def counts(self) -> tuple[int, int, int]:
-        """Visits, links and URLs up to now."""
+        """Visits, links and URLs so far."""
         return self._visits.rows, self._links.rows, self._urls.rows
 
     def add(self, observation: Observation) -> None:
@@ -171,7 +171,7 @@ class BatchWriter:
         rows.clear()
 
     def close(self) -> None:
-        """Write what is left; the files are whole then."""
+        """Write the rest; then the files are whole."""
         for table in (self._visits, self._links, self._urls):
             table.close()
 

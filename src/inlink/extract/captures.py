@@ -1,20 +1,20 @@
-"""Visits as crawl files tell of them.
+"""Visits as crawl files record them.
 
 In: records. Out: captures, each one fetch of one URL:
 
 - ``response`` records, and the entries for them in WAT files (see ``wat``). One whose own
-  Content-Type is not ``application/http``, and that has no status line, is the answer of a server
-  of HTTP/0.9: a page of that Content-Type. ARC files have such;
+  Content-Type is not ``application/http``, and that has no status line, is the answer of an
+  HTTP/0.9 server: a page of that Content-Type. ARC files have such records;
 - ``resource`` records with an http or https URL, which hold what a server answered without its
-  header: a 200 of the record's own Content-Type, as replay tools treat them;
+  header: they count as a 200 of the record's own Content-Type, as in replay tools;
 - ``revisit`` records;
 - ``metadata`` records that report a failed fetch: Content-Type ``application/warc-fields``, with a
   field ``fetchError`` whose first word is the cause, as in ``fetchError: dns no such host``. Causes
   in use are ``dns``, ``timeout``, ``refused``, ``reset``, ``tls``, ``http``,
-  ``robots_unreachable``, and for fetches that policy forbade ``robots``, ``blocked``, ``excluded``.
+  ``robots_unreachable``; for fetches forbidden by policy, ``robots``, ``blocked``, ``excluded``.
 
 ``request`` records become `Request`: their method says whether a capture is a visit (see
-``methods``). All other records (``warcinfo``, ``conversion``, other ``metadata``) are no visits.
+``methods``). All other records (``warcinfo``, ``conversion``, other ``metadata``) are not visits.
 """
 
 import base64
@@ -49,7 +49,7 @@ _METHOD_FIELD = re.compile(rb"^:method:?[ \t]+" + _TOKEN, re.M)  # HTTP/2, as so
 
 
 class Concurrent(msgspec.Struct, frozen=True):
-    """By what a record says to which others of the same fetch it belongs."""
+    """What a record says about which other records of the same fetch it belongs to."""
 
     own: str | None
     """WARC-Record-ID."""
@@ -58,7 +58,7 @@ class Concurrent(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True, eq=False):
-    """What was asked for one fetch."""
+    """The request of one fetch."""
 
     uri: str
     time: int
@@ -84,14 +84,14 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     """As it was sent."""
     page: Page | None = None
-    """What the body says, where the file has that in place of the body (WAT)."""
+    """What the body says, if the file has that in place of the body (WAT)."""
     failure: str | None = None
     refers_to: str | None = None
     concurrent: Concurrent = Concurrent(None, frozenset())
 
 
 def capture_of(record: Record, problems: Problems) -> Capture | Request | None:
-    """What a WARC or ARC record tells of a visit; None if nothing, or if it cannot be placed."""
+    """The visit that a WARC or ARC record reports; None if there is none or it cannot be placed."""
     if record.type in ("response", "resource"):
         return _response(record, problems)
     if record.type == "request":
@@ -104,13 +104,13 @@ def capture_of(record: Record, problems: Problems) -> Capture | Request | None:
 
 
 def web_uri(text: str | None) -> str | None:
-    """A target URI less the angle brackets of old tools; None if it is not http or https."""
+    """A target URI without the angle brackets of old tools; None if it is not http or https."""
     uri = (text or "").strip().removeprefix("<").removesuffix(">")
     return uri if uri[:8].lower().startswith(("http://", "https://")) else None
 
 
 def concurrent_of(headers: dict[str, str]) -> Concurrent:
-    """What the WARC *headers* of a record, by name in lower case, say of others."""
+    """What the WARC *headers* of a record, by name in lower case, say about other records."""
     others = headers.get("warc-concurrent-to", "").split()
     return Concurrent(headers.get("warc-record-id"), frozenset(others))
 
@@ -188,29 +188,29 @@ def _revisit(record: Record, problems: Problems) -> Capture | None:
 def payload_digest(headers: dict[str, str], status: int | None, kind: Kind) -> str | None:
     """The digest of the page's content, by the WARC *headers* of a record; None if they have none.
 
-    A 304 has no content. The digest of a response record is then that of nothing; a revisit record
-    may have that of the content that was not modified.
+    A 304 has no content. The digest of a response record is then that of an empty body; a revisit
+    record may have the digest of the content that was not modified.
     """
     digest = headers.get("warc-payload-digest")
     is_unmodified = status == 304 or "not-modified" in headers.get("warc-profile", "")
-    if digest and is_unmodified and (kind == "response" or _is_of_nothing(digest)):
+    if digest and is_unmodified and (kind == "response" or _is_of_empty(digest)):
         return None
     return digest
 
 
-def _is_of_nothing(digest: str) -> bool:
+def _is_of_empty(digest: str) -> bool:
     value = digest.rpartition(":")[2].rstrip("=").lower()
-    return value in _DIGESTS_OF_NOTHING
+    return value in _DIGESTS_OF_EMPTY
 
 
-def _digests_of_nothing() -> Iterator[str]:
+def _digests_of_empty() -> Iterator[str]:
     for name in ("md5", "sha1", "sha256", "sha384", "sha512"):
         digest = hashlib.new(name, usedforsecurity=False)
         yield digest.hexdigest()
         yield base64.b32encode(digest.digest()).decode().rstrip("=").lower()
 
 
-_DIGESTS_OF_NOTHING = frozenset(_digests_of_nothing())
+_DIGESTS_OF_EMPTY = frozenset(_digests_of_empty())
 
 
 def _failure(record: Record, problems: Problems) -> Capture | None:
@@ -241,7 +241,7 @@ def _failure(record: Record, problems: Problems) -> Capture | None:
 
 
 def is_truncated(headers: dict[str, str]) -> bool:
-    """Whether the writer says that the block is not whole, or goes on in another record."""
+    """Whether the writer says that the block is not whole, or continues in another record."""
     return "warc-truncated" in headers or "warc-segment-number" in headers
 
 
@@ -283,7 +283,7 @@ def _calendar_date(match: re.Match[str]) -> str:
 
 @lru_cache(4096)
 def ip_address(text: str | None) -> str | None:
-    """An IP address in its usual form; None if it is none."""
+    """An IP address in its usual form; None if *text* is not one."""
     try:
         return str(ipaddress.ip_address((text or "").strip().strip("[]")))
     except ValueError:

@@ -1,7 +1,7 @@
-"""The page that an answer has in its body, read as its media type says.
+"""The page in the body of an answer, read by its media type.
 
-In: a body, decoded, and its media type. Out: what the page says, the nodes of its links, and the
-encoding that it is in. What is neither HTML nor XHTML has no page.
+In: a decoded body and its media type. Out: what the page says, the nodes of its links, and its
+encoding. A body that is neither HTML nor XHTML has no page.
 """
 
 import codecs
@@ -24,7 +24,7 @@ _DECLARED = re.compile(
 
 
 class Content(NamedTuple):
-    """A page, the nodes of its links in their order, and the name of its encoding."""
+    """A page, the nodes of its links in order, and the name of its encoding."""
 
     page: Page = Page()
     nodes: list[LexborNode] = []  # noqa: RUF012
@@ -47,7 +47,7 @@ def read_content(body: bytes, media_type: MediaType | None, problems: Problems) 
 
 
 def _xml(body: bytes, media_type: MediaType, problems: Problems) -> Content | None:
-    """The page in *body* if that is well-formed, which bytes wrong in their encoding are not."""
+    """The page in *body* if it is well-formed; bytes invalid in their encoding are not."""
     wrong: Problems = Counter()
     text = page_text(body, str(_with_xml_encoding(body, media_type)), wrong)
     parsed = None if wrong else parsed_xml(text.utf8, problems)
@@ -55,7 +55,7 @@ def _xml(body: bytes, media_type: MediaType, problems: Problems) -> Content | No
 
 
 def _with_xml_encoding(body: bytes, media_type: MediaType) -> MediaType:
-    """*media_type* with the charset of the XML, where neither it nor a byte order mark names one.
+    """*media_type* with the charset of the XML, if neither it nor a byte order mark names one.
 
     https://www.w3.org/TR/xml/#sec-guessing
     """

@@ -1,9 +1,9 @@
-"""Where to cut a page off that is built to keep a parser busy for hours.
+"""Where to cut off a page that is built to keep a parser busy for hours.
 
-The HTML parsing rules take time that grows with the depth of the open elements, for every tag, and
-copy every formatting element that was left open (``<font>``) into each new block. A page of ten
-megabytes can make that quadratic. Browsers limit the depth (Chromium: 512); here the page ends
-where the work, roughly reckoned from its tags alone, would exceed a limit.
+For every tag, the HTML parsing rules take time that grows with the depth of the open elements. They
+also copy every formatting element that was left open (``<font>``) into each new block. A page of
+ten megabytes can make that quadratic. Browsers limit the depth (Chromium: 512); here the page ends
+where the work, roughly estimated from its tags alone, would exceed a limit.
 """
 
 import re
@@ -15,28 +15,28 @@ from numpy.typing import NDArray
 from inlink.extract.elements import FOREIGN, VOID, OpenElements
 
 MANY_TAGS = 10_000
-"""Pages with fewer tags than this cannot cost much, and are not looked at."""
+"""Pages with fewer tags than this cannot cost much and are not checked."""
 
 MAX_DEPTH = 1000
-"""Elements that may be open at one place."""
+"""Maximum number of elements open at one place."""
 
 MAX_UNCLOSED = 20_000
-"""Start tags without their end tag, where one is needed: depth is reckoned too low for some."""
+"""Maximum number of start tags that lack a required end tag: for some, depth is underestimated."""
 
 MAX_ATTRIBUTES = 2000
-"""Attributes that a tag may have; each is compared with all before it."""
+"""Maximum number of attributes of a tag; each is compared with all before it."""
 
 MAX_COPIES = 5_000_000
-"""Formatting elements that may be copied into blocks."""
+"""Maximum number of formatting elements copied into blocks."""
 
 _VALUE = rb"[\t\n\f\r ]*=[\t\n\f\r ]*(?:\"[^\"]*\"?|'[^']*'?|[^\t\n\f\r >]*)"
 _MARKUP = re.compile(
     rb"<!--(?!-?>)|<(?P<end>/?)(?P<name>[A-Za-z][^\t\n\f\r />]*)"
     rb"(?:[^=>]*[^\t\n\f\r />=]%b){0,%d}[^=>]*" % (_VALUE, MAX_ATTRIBUTES)
 )
-"""The beginning of a comment, or a tag without its ``>``: attributes with values, and what is last.
+"""The beginning of a comment, or a tag without its ``>``: attributes with values, then the rest.
 
-As https://html.spec.whatwg.org/#tokenization reads it. All that may follow a value can be empty, so
+It follows https://html.spec.whatwg.org/#tokenization. Whatever may follow a value can be empty, so
 no value is ever tried a second time. Each takes memory until the match is done, hence the limit.
 """
 _ATTRIBUTE = rb"[\t\n\f\r /]*[^\t\n\f\r />][^\t\n\f\r />=]*(?:%b)?" % _VALUE
@@ -49,7 +49,7 @@ _TEXT_END = {
     name: re.compile(rb"</%b(?=[\t\n\f\r />])" % name, re.I)
     for name in b"script style textarea title xmp iframe noembed noframes".split()
 }
-"""Where the text ends that these elements have instead of markup."""
+"""Where the text ends in these elements, which contain text instead of markup."""
 _LONG_TAG = 2 * MAX_ATTRIBUTES
 _BLOCK = _LONG_TAG // 2
 _MANY_PLACES = 100
@@ -59,7 +59,7 @@ _NEED_NO_END = VOID | frozenset(
 
 
 def cut_position(page: bytes) -> int | None:
-    """Where *page* has to be cut off; None if it need not be."""
+    """Where to cut *page* off; None if it can stay whole."""
     if len(page) < _LONG_TAG:
         return None
     tags: NDArray[np.bool_] = np.equal(np.frombuffer(page, np.uint8), ord("<"))
@@ -70,12 +70,12 @@ def cut_position(page: bytes) -> int | None:
 
 
 def _has_long_tag(page: bytes, begins: NDArray[np.bool_]) -> bool:
-    """Whether a tag has too many attributes; *begins* says of each byte whether it is a ``<``."""
+    """Whether a tag has too many attributes; *begins* says for each byte whether it is a ``<``."""
     blocks = begins[: len(page) // _BLOCK * _BLOCK].reshape(-1, _BLOCK).max(axis=1)
-    # A long tag has a whole block in it, so it begins with the last "<" before one that has none.
+    # A long tag contains a whole block, so it begins at the last "<" before a block without any.
     ends = np.flatnonzero(blocks[:-1] & ~blocks[1:]) + 1
     places = {page.rfind(b"<", 0, end * _BLOCK) for end in ends.tolist()}
-    # Each look may go on to the end of the page; all tags take one pass, however many there are.
+    # Each check may read to the end of the page; all tags take one pass, however many there are.
     if len(places) <= _MANY_PLACES and not any(_has_many_attributes(page, at) for at in places):
         return False
     # What looks like a tag may stand in a script.
@@ -83,7 +83,7 @@ def _has_long_tag(page: bytes, begins: NDArray[np.bool_]) -> bool:
 
 
 def _tags(page: bytes) -> Iterator[re.Match[bytes]]:
-    """The tags of *page*, less those in comments and in elements that hold text alone."""
+    """The tags of *page*, without those in comments and in elements that contain only text."""
     position = 0
     while markup := _MARKUP.search(page, position):
         position = markup.end()
@@ -99,10 +99,10 @@ def _tags(page: bytes) -> Iterator[re.Match[bytes]]:
 
 
 def _is_shallow(page: bytes) -> bool:
-    """Whether plain reckoning shows that depth and copies stay below their limits.
+    """Whether a simple estimate shows that depth and copies stay below their limits.
 
-    An end tag closes at most the element on top here. What `OpenElements` has open, and what it
-    keeps to be opened again, is each among what is open here: so its depth is at most twice this.
+    Here an end tag closes at most the top element. The elements that `OpenElements` has open, and
+    those that it keeps to reopen, are all open here, so its depth is at most twice this.
     """
     opened: list[bytes] = []
     starts = deepest = foreign = 0
@@ -156,6 +156,6 @@ def _is_long_tag(tag: re.Match[bytes]) -> bool:
 
 
 def _has_many_attributes(page: bytes, start: int) -> bool:
-    """Whether what begins at *start* is a tag with more attributes than `MAX_ATTRIBUTES`."""
+    """Whether a tag with more attributes than `MAX_ATTRIBUTES` begins at *start*."""
     tag = _ATTRIBUTES.match(page, start)
     return tag is not None and tag["too_many"] is not None

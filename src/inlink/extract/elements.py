@@ -1,9 +1,9 @@
-"""The elements that are open at a place in a page, reckoned from its tags alone.
+"""The elements that are open at a place in a page, estimated from its tags alone.
 
-In: start and end tags in their order. Out: how deep the parser's stack is there, about. It follows
-https://html.spec.whatwg.org/#parsing-main-inbody in what decides over depth: which end tags close
-what was left open within, which are ignored, what a start tag closes, and which formatting elements
-are opened again in the next block. Each tag takes constant time, on average.
+In: start and end tags in order. Out: how deep the parser's stack is there, roughly. It follows
+https://html.spec.whatwg.org/#parsing-main-inbody where that affects depth: which end tags close
+elements left open within, which are ignored, what a start tag closes, and which formatting elements
+are reopened in the next block. Each tag takes constant time, on average.
 """
 
 VOID = frozenset(
@@ -37,7 +37,7 @@ _BREAKS_OUT = _HEADINGS | frozenset(
     b" meta nobr ol p pre ruby s small span strong strike sub sup table tt u ul var".split()
 )
 _SAME_ALLOWED = 3
-"""Equal formatting elements that are opened again (the "Noah's Ark clause")."""
+"""Maximum number of equal formatting elements reopened (the "Noah's Ark clause")."""
 
 _GROUPS = {
     "special": _SPECIAL,
@@ -57,11 +57,11 @@ for _group, _names in _GROUPS.items():
 
 
 class OpenElements:
-    """The stack of open elements, and the list of formatting elements to be opened again."""
+    """The stack of open elements, and the list of formatting elements to reopen."""
 
     def __init__(self) -> None:
         self._stack: list[bytes | None] = []  # None: taken out of the middle
-        self._places: dict[bytes | str, list[int]] = {}  # of each name and group, in the stack
+        self._places: dict[bytes | str, list[int]] = {}  # in the stack, of each name and group
         self._gone = 0
         self._formatting: dict[bytes, list[bytes]] = {}  # tags by name, not ended by an end tag
         self._formatting_open = 0
@@ -69,16 +69,16 @@ class OpenElements:
 
     @property
     def depth(self) -> int:
-        """How many elements are open, with those that the next text opens again."""
+        """How many elements are open, including those that the next text reopens."""
         return len(self._stack) - self._gone + self.to_copy
 
     @property
     def to_copy(self) -> int:
-        """Formatting elements that were closed by a block, and are opened again in the next."""
+        """Formatting elements that a block closed and the next one reopens."""
         return max(0, self._formatting_kept - self._formatting_open)
 
     def start(self, name: bytes, tag: bytes) -> None:
-        """A start tag; *tag* is all of it, less its ``>``."""
+        """A start tag; *tag* is all of it without its ``>``."""
         if self._place("foreign") > self._place("html within"):
             if name not in _BREAKS_OUT:
                 if not tag.endswith(b"/"):
@@ -105,7 +105,7 @@ class OpenElements:
             self._end_formatting(name, place)
         elif place < 0:
             return
-        elif name == b"form":  # what is open within stays open
+        elif name == b"form":  # elements open within stay open
             self._take_out(place)
         elif name in _TABLE_PARTS:
             if place > self._place(b"table"):
@@ -117,7 +117,7 @@ class OpenElements:
             self._pop_to(place)
 
     def _place(self, name: bytes | str) -> int:
-        """Of the innermost element of that name or group; -1 if none is open."""
+        """The place of the innermost element of that name or group; -1 if none is open."""
         places = self._places.get(name)
         return places[-1] if places else -1
 
@@ -160,7 +160,7 @@ class OpenElements:
             self._pop_to(self._place(b"option"))
 
     def _close_table_parts(self, name: bytes) -> bool:
-        """Go back to where the table takes this part; False if it is in no table."""
+        """Go back to where the table accepts this part; False if it is not in a table."""
         table = self._place(b"table")
         if table < 0 or table < self._place(b"template"):
             return False

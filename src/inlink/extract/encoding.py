@@ -1,13 +1,14 @@
 """The character encoding of a page, decided as a browser does.
 
-In: the bytes of a page and its Content-Type. Out: its text, in UTF-8, and the encoding it was in.
+In: the bytes of a page and its Content-Type. Out: its text in UTF-8, and the encoding it was in.
 
 The order is that of https://html.spec.whatwg.org/#determining-the-character-encoding: byte order
 mark, ``charset`` of the Content-Type, prescan of the first 1,024 bytes for a ``meta`` and then for
-an XML declaration, then a ``meta`` that the parser comes upon later
-(https://html.spec.whatwg.org/#change-the-encoding; looked for only where the bytes are not UTF-8,
-or may be ISO-2022-JP). Labels are those of https://encoding.spec.whatwg.org/. Where none of them
-decides, a browser guesses; here it is UTF-8 if the bytes are valid in it, else windows-1252.
+an XML declaration, then a ``meta`` that the parser finds later
+(https://html.spec.whatwg.org/#change-the-encoding; looked for only if the bytes are not UTF-8, or
+may be ISO-2022-JP). Labels are those of https://encoding.spec.whatwg.org/. Where none of
+them decides, a browser guesses; here the encoding is then UTF-8 if the bytes are valid in it, else
+windows-1252.
 """
 
 import codecs
@@ -30,7 +31,7 @@ _BOMS = (
 )
 _UTF16_DECLARATIONS = tuple(("<?x".encode(name), name) for name in ("utf-16le", "utf-16be"))
 _ESCAPE = b"\x1b"
-"""All other bytes of a page in ISO-2022-JP are ASCII, so it is valid UTF-8, too."""
+"""All other bytes of a page in ISO-2022-JP are ASCII, so it is also valid UTF-8."""
 _CHARSET_PARAMETER = re.compile(r";\s*charset\s*=\s*(?:\"([^\"]*)\"?|([^\s;\"]+))", re.I)
 _XHTML = re.compile(r"\s*application/xhtml\+xml\b", re.I)
 _SPACE = b"\t\n\x0c\r "
@@ -55,7 +56,7 @@ class Text(msgspec.Struct, frozen=True):
 
 
 def page_text(body: bytes, content_type: str | None, problems: Problems) -> Text:
-    """The text of a page; bytes that are wrong in its encoding become U+FFFD, and are counted."""
+    """The text of a page; bytes invalid in its encoding become U+FFFD, and are counted."""
     encoding, mark = page_encoding(body, content_type)
     data = body[mark:]
     valid = encoding in (None, "utf-8") and is_utf8(data)
@@ -71,7 +72,7 @@ def page_text(body: bytes, content_type: str | None, problems: Problems) -> Text
 
 
 def is_utf8(data: bytes) -> bool:
-    """Whether *data* is valid in UTF-8: what ``data.decode()`` says, without making a string."""
+    """Whether *data* is valid UTF-8: the same as by ``data.decode()``, without making a string."""
     offsets = struct.pack("=qq", 0, len(data))
     text = pa.LargeStringArray.from_buffers(1, pa.py_buffer(offsets), pa.py_buffer(data))
     try:
@@ -82,7 +83,7 @@ def is_utf8(data: bytes) -> bool:
 
 
 def page_encoding(body: bytes, content_type: str | None) -> tuple[str | None, int]:
-    """The encoding that the page names, if it does, and the length of its byte order mark."""
+    """The encoding that the page names, if any, and the length of its byte order mark."""
     for mark, name in _BOMS:
         if body.startswith(mark):
             return name, len(mark)
@@ -103,7 +104,7 @@ def prescan(data: bytes, *, is_xml: bool = False) -> str | None:
     """The encoding that the beginning of a page names in a ``meta`` or an XML declaration.
 
     https://html.spec.whatwg.org/#prescan-a-byte-stream-to-determine-its-encoding. In XML, a
-    ``meta`` names none (https://www.w3.org/TR/xml/#charencoding).
+    ``meta`` does not count (https://www.w3.org/TR/xml/#charencoding).
     """
     for declaration, name in _UTF16_DECLARATIONS:
         if data.startswith(declaration):
@@ -112,7 +113,7 @@ def prescan(data: bytes, *, is_xml: bool = False) -> str | None:
 
 
 def _xml_encoding(data: bytes) -> str | None:
-    """https://html.spec.whatwg.org/#xml-encoding: the first ``encoding``, wherever it stands."""
+    """https://html.spec.whatwg.org/#xml-encoding: the first ``encoding``, wherever it is."""
     if not data.startswith(b"<?xml") or b">" not in data:
         return None
     match = _XML_ENCODING.match(data, max(0, data.find(b"encoding")))
@@ -127,7 +128,7 @@ def _ascii_compatible(label: bytes) -> str | None:
 
 def _first_meta(data: bytes) -> str | None:
     if b"charset" not in data.lower():
-        return None  # most pages that name no encoding: no need to look at their tags
+        return None  # most pages that name no encoding: skip their tags
     position = 0
     while (position := data.find(b"<", position)) >= 0:
         if data.startswith(b"<!--", position):
@@ -171,7 +172,7 @@ def _meta_encoding(attributes: dict[bytes, bytes]) -> str | None:
 def _attributes(data: bytes, position: int) -> tuple[dict[bytes, bytes], int]:
     """The attributes of a tag from *position* on, names and values in lower case, and its end.
 
-    The end is behind that of *data* if the tag has none in it.
+    The end is after that of *data* if the tag does not end in it.
     """
     attributes: dict[bytes, bytes] = {}
     while True:

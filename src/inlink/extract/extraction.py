@@ -1,7 +1,8 @@
 """One crawl file in, one batch out.
 
-The batch is written into a directory of its own and takes its place when it is whole, under a name
-that follows from the bytes of the file and the settings: the same file again changes nothing.
+The batch is written into a directory of its own, which moves to its place when it is whole. The
+name there follows from the bytes of the file and the settings, so reading the same file again
+changes nothing.
 """
 
 import secrets
@@ -39,20 +40,20 @@ from inlink.web.segments import joined
 from inlink.web.source import HashingFile, Source, is_there
 
 TEMPORARY = ".ingest-"
-"""How the names of directories begin that are being written into."""
+"""The prefix of directories that are being written."""
 
 
 class NotACrawlError(ValueError):
-    """The file has no record of a crawl; the message says so."""
+    """The file has no record of a crawl."""
 
 
 class Extraction(msgspec.Struct, frozen=True):
-    """What came of a crawl file."""
+    """The result of reading a crawl file."""
 
     batch: Batch
     came: Literal["new", "known", "moved"]
-    """``known``: there is a batch of these bytes. ``moved``: likewise, but where that says that the
-    crawl file lies there is none any more, and now it names where the bytes were found."""
+    """``known``: a batch of these bytes exists. ``moved``: likewise, but the crawl file that it
+    named is gone; now it names the place where the bytes were found."""
 
 
 def extract(
@@ -61,11 +62,11 @@ def extract(
     settings: Settings,
     progress: Callable[[int], None] | None = None,
 ) -> Extraction:
-    """Read *source* into a batch; *progress* is told how many bytes of it are read.
+    """Read *source* into a batch; *progress* gets the number of bytes read so far.
 
     Raises:
-        NotACrawlError: the file is none.
-        OSError: the file cannot be read, or the batch not be written.
+        NotACrawlError: the file has no record of a crawl.
+        OSError: the file cannot be read, or the batch cannot be written.
     """
     layout.batches.mkdir(parents=True, exist_ok=True)
     temporary = layout.batches / f"{TEMPORARY}{secrets.token_hex(8)}"
@@ -83,7 +84,7 @@ def extract(
 
 
 def _found_again(directory: Path, source: Source) -> Extraction:
-    """What comes of a crawl file whose bytes are those of a batch."""
+    """The result for a crawl file whose bytes are those of an existing batch."""
     batch = read_batch(directory)
     if is_there(batch.source.url, batch.size):
         return Extraction(batch, "known")
@@ -105,7 +106,7 @@ def _write(
         for capture in _visits(read_records(file, problems), problems, records, latest):
             try:
                 observation = observer.observe(capture)
-            except Exception:  # whatever is wrong with a page, the file is read on
+            except Exception:  # whatever is wrong with a page, reading continues
                 problems["page_failed"] += 1
                 continue
             if observation is not None:
@@ -139,9 +140,9 @@ def _write(
 def _visits(
     records: Iterator[Record], problems: Problems, types: Counter[str], latest: int
 ) -> Iterator[Capture]:
-    """The visits that *records* tell of, less those later than *latest*."""
+    """The visits that *records* report, without those later than *latest*."""
     counted = _counted(records, types)
-    for capture in asked_by_get(_told(joined(counted, problems), problems)):
+    for capture in asked_by_get(_captures(joined(counted, problems), problems)):
         if capture.time > latest:
             problems["visit_in_future"] += 1
             continue
@@ -156,14 +157,14 @@ def _counted(records: Iterator[Record], types: Counter[str]) -> Iterator[Record]
         yield record
 
 
-def _told(records: Iterator[Record], problems: Problems) -> Iterator[Capture | Request]:
+def _captures(records: Iterator[Record], problems: Problems) -> Iterator[Capture | Request]:
     info: Record | None = None
     for record in records:
         if record.type == "warcinfo":
             info = record
         try:
             found = told_by(record, info, problems)
-        except Exception:  # whatever is wrong with a record, the file is read on
+        except Exception:  # whatever is wrong with a record, reading continues
             problems["record_failed"] += 1
             continue
         if found is not None:
@@ -171,6 +172,6 @@ def _told(records: Iterator[Record], problems: Problems) -> Iterator[Capture | R
 
 
 def clean_up(layout: Layout) -> None:
-    """Remove what extractions that were killed have left; none may be running."""
+    """Remove what killed extractions left behind; no extraction may be running."""
     for path in layout.batches.glob(f"{TEMPORARY}*"):
         shutil.rmtree(path, ignore_errors=True)

@@ -1,11 +1,11 @@
 """What a page of HTML says: title, robots, canonical, base, refresh, and its links.
 
-In: the text of a page, UTF-8. Out: a `Page`, with URLs as they stand in the page.
+In: the text of a page, UTF-8. Out: a `Page`, with URLs as the page has them.
 
 Lexbor parses it by the rules of https://html.spec.whatwg.org/#parsing, without scripting, so that
-what is in ``noscript`` counts. What is in a ``template`` is no part of the page, unless that is a
-shadow root (see ``shadow``). Pages of XML come as trees of the same kind (see ``xhtml``). Time and
-memory are linear in the size of the page (see also ``depth``).
+the content of ``noscript`` counts. The content of a ``template`` is not part of the page, unless
+the template is a shadow root (see ``shadow``). Pages of XML come as trees of the same kind (see
+``xhtml``). Time and memory are linear in the size of the page (see also ``depth``).
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from inlink.web.limits import MAX_ANCHOR, MAX_LINKS, MAX_TITLE
 from inlink.web.problems import Problems
 
 MAX_TEXT_WORK = 64 << 20
-"""Characters of anchor text, before folding, that a page may make the extractor read."""
+"""Maximum number of characters of anchor text, before folding, that are read of one page."""
 
 _LINKS = "a[href], area[href], a img, a script, a style"
 _WANTED = (
@@ -44,10 +44,10 @@ _BREAKS = frozenset(
     " nav ol optgroup option p plaintext pre search section summary table tbody td tfoot th thead"
     " tr ul xmp".split()
 )
-"""Where a line or a cell ends by https://html.spec.whatwg.org/#rendering, so that a word does."""
+"""Where a line or a cell, and so a word, ends by https://html.spec.whatwg.org/#rendering."""
 
 _TEXT_END = "\0"
-"""Set between texts of different nodes; the parser leaves none in a text."""
+"""Put between texts of different nodes; the parser leaves none in a text."""
 
 _JOINT = re.compile(r"[^\s\0]\0+[^\s\0]")
 """Where texts of different nodes would become one word."""
@@ -65,13 +65,13 @@ _A, _AREA, _IMG, _MATH, _SCRIPT, _STYLE, _TEMPLATE = map(
 
 _HTML_IN_FOREIGN = ("foreignobject", "desc", "title", "annotation-xml", "mi", "mo", "mn", "ms")
 _BEGINS = {"svg": "svg", "math": "math"} | dict.fromkeys((*_HTML_IN_FOREIGN, "mtext"), "html")
-"""Elements whose content is of another namespace than they are, and which."""
+"""Elements whose content is in another namespace than they are, with that namespace."""
 
 _NO_HREF = "\0"
 
 
 class Link(msgspec.Struct, frozen=True, gc=False):
-    """A link element; texts are folded, URLs as they stand in the page."""
+    """A link element; texts are folded, URLs are as the page has them."""
 
     element: Element
     href: str
@@ -93,7 +93,7 @@ class Page(msgspec.Struct, frozen=True):
     refreshes: list[str] = []
     """Contents of all ``<meta http-equiv=refresh>`` outside ``noscript``; see ``refresh``.
 
-    What is in ``noscript`` sends nobody away but those who run no scripts, to a poorer page.
+    One in ``noscript`` only redirects visitors without scripting, to a poorer page.
     """
     links: list[Link] = []
     truncated: bool = False
@@ -105,9 +105,9 @@ def fold(text: str) -> str:
 
 
 def relations(rel: str) -> str:
-    """The tokens of a ``rel``, in lower case, joined by a space.
+    """The tokens of a ``rel``, in lower case, joined by spaces.
 
-    HTML has white space between them; Google takes commas, too
+    HTML separates them by white space; Google also accepts commas
     (https://developers.google.com/search/docs/crawling-indexing/qualify-outbound-links).
     """
     return " ".join(rel.lower().replace(",", " ").split())
@@ -119,7 +119,7 @@ def read_page(text: bytes, problems: Problems) -> Page:
 
 
 def parsed_page(text: bytes, problems: Problems) -> tuple[Page, list[LexborNode]]:
-    """Read a page; also the nodes of its links, in their order, with the page around them."""
+    """Read a page; also returns the nodes of its links, in order, with the page around them."""
     end = cut_position(text)
     if end is not None:
         problems["page_too_deep"] += 1
@@ -134,7 +134,7 @@ def parsed_page(text: bytes, problems: Problems) -> tuple[Page, list[LexborNode]
 
 
 def parsed_xml(text: bytes, problems: Problems) -> tuple[Page, list[LexborNode]] | None:
-    """The same of a page that is XML; None if it is not well-formed."""
+    """The same for a page that is XML; None if it is not well-formed."""
     with _no_collector():
         found = xml_tree(text)
         if found is None:
@@ -147,7 +147,7 @@ def parsed_xml(text: bytes, problems: Problems) -> tuple[Page, list[LexborNode]]
 
 @contextlib.contextmanager
 def _no_collector() -> Iterator[None]:
-    """The nodes of a page make the cyclic collector run again and again; none is in a cycle."""
+    """The nodes of a page trigger the cyclic garbage collector repeatedly; none is in a cycle."""
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -180,7 +180,7 @@ class _Reader:
         self._has_math = False
         shadow_roots: list[LexborNode] = []
         self._sort(tree.css(_WANTED), shadow_roots)
-        if shadow_roots:  # they have links, but nothing that is of the whole page
+        if shadow_roots:  # they have links, but nothing about the whole page
             show_shadow_roots(shadow_roots)
             self._links, self._images = [], []
             self._sort(tree.css(_LINKS), [])
@@ -193,7 +193,7 @@ class _Reader:
             elif tag == _IMG:
                 self._images.append(node)
             elif tag in (_SCRIPT, _STYLE):
-                node.decompose()  # what is in it is no text
+                node.decompose()  # its content is not text
             elif tag == _MATH:
                 self._has_math = True
             elif tag == _TEMPLATE:
@@ -270,11 +270,11 @@ class _Reader:
         return self._folded(text, MAX_ANCHOR)
 
     def _spaced_text(self, link: LexborNode) -> str:
-        """The text of *link* with spaces where lines and cells end; they stay in the page."""
+        """The text of *link* with spaces where lines and cells end; the spaces stay in the page."""
         for node in link.css("*"):
             tag = node.tag
             if tag == "a":
-                self._spaced.add(node.mem_id)  # each part of a page is looked at once
+                self._spaced.add(node.mem_id)  # each part of a page is handled once
             elif tag in _BREAKS:
                 node.insert_before(" ")
                 node.insert_after(" ")
@@ -289,7 +289,7 @@ class _Reader:
     def _first_images(self) -> dict[int, LexborNode]:
         """The first image within each link, by the link's id."""
         found: dict[int, LexborNode] = {}
-        passed: set[int] = set()  # all that is above these has its image already
+        passed: set[int] = set()  # every ancestor of these has its image already
         for image in self._images:
             node = image.parent
             while node is not None and node.mem_id not in passed:
@@ -300,7 +300,7 @@ class _Reader:
         return found
 
     def _namespace(self, node: LexborNode) -> str:
-        """``html``, ``svg`` or ``math``, by the innermost element that is the beginning of one.
+        """``html``, ``svg`` or ``math``: that of the innermost element that begins a namespace.
 
         https://html.spec.whatwg.org/#html-integration-point
         """

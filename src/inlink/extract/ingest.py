@@ -1,7 +1,7 @@
-"""Many crawl files into batches, over the cores of the machine.
+"""Reads many crawl files into batches, on all cores of the machine.
 
-In: paths and fsspec URLs. Out: a `Summary`. Whatever happens to one file, the others go on; run
-again, the same call does what is left.
+In: paths and fsspec URLs. Out: a `Summary`. Whatever happens to one file, the others continue. If
+you run the same call again, it does what is left.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ Report = Callable[[Source, int], None]
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A file, or a pattern that names none, that could not be read, and why."""
+    """A file that could not be read, or a pattern that names no file, and why."""
 
     name: str
     reason: str
@@ -34,11 +34,11 @@ class Summary(msgspec.Struct):
 
     new: list[Batch] = []
     reread: int = 0
-    """Files among them that older rules had read, whose batches these replace."""
+    """Files among them that older rules had read; the new batches replace the old ones."""
     known: int = 0
-    """Files whose batch was there before, and names where they lie."""
+    """Files whose batch existed before and names their address."""
     moved: int = 0
-    """The same, but the file lies elsewhere now: its batch has taken over the new address."""
+    """The same, but the file has moved: its batch now names the new address."""
     failures: list[Failure] = []
 
     @property
@@ -60,7 +60,7 @@ def _total(counts: Iterable[dict[str, int]]) -> Counter[str]:
 
 
 def sources_of(patterns: Iterable[str], summary: Summary) -> list[Source]:
-    """The files that *patterns* name, each once, the biggest first; failures go to *summary*."""
+    """The files that *patterns* name, each once, the largest first; failures go to *summary*."""
     found: dict[str, Source] = {}
     for pattern in patterns:
         for named in _looked_up(pattern, partial(find, pattern), summary):
@@ -70,7 +70,7 @@ def sources_of(patterns: Iterable[str], summary: Summary) -> list[Source]:
 
 
 def _looked_up(name: str, look_up: Callable[[], list[Source]], summary: Summary) -> list[Source]:
-    """What *look_up* finds; whatever it raises (file systems have errors of their own) fails."""
+    """What *look_up* finds; any error (file systems have their own) goes to *summary*."""
     try:
         return look_up()
     except Exception as error:
@@ -86,11 +86,11 @@ def ingest(
     summary: Summary,
     report: Report,
 ) -> None:
-    """Read *sources* into batches of *layout*, in *processes* at once.
+    """Read *sources* into batches of *layout*, in several *processes* at once.
 
-    Files that were read before by these rules, and did not change since, are not read again. One
-    that older rules had read is, and its new batch replaces the old one. *report* is told of each
-    file how many of its bytes are done; at its end, all of them.
+    Files that these rules have read before, and that have not changed since, are not read again. A
+    file that older rules had read is, and its new batch replaces the old one. *report* gets each
+    file with the number of its bytes that are done; at the end, all of them.
     """
     layout.batches.mkdir(parents=True, exist_ok=True)
     with _sharing(layout), _replacing(layout, summary):
@@ -138,7 +138,7 @@ def known_sources(layout: Layout, settings: Settings) -> set[Source]:
 
 @contextmanager
 def _replacing(layout: Layout, summary: Summary) -> Iterator[None]:
-    """At the end, however it comes, let new batches replace those of older rules."""
+    """At the end, even after an error, let new batches replace those of older rules."""
     try:
         yield
     finally:
@@ -147,9 +147,9 @@ def _replacing(layout: Layout, summary: Summary) -> Iterator[None]:
 
 @contextmanager
 def _sharing(layout: Layout) -> Iterator[None]:
-    """Hold the batches together with other ingests; the only one clears up what was left behind."""
+    """Share the lock on the batches with other ingests; one that is alone cleans up first."""
     lock = layout.batches / ".lock"
     with suppress(BusyError), locked(lock):
         clean_up(layout)
-    with locked(lock, shared=True, wait=True):  # while another one clears up
+    with locked(lock, shared=True, wait=True):  # while another one cleans up
         yield

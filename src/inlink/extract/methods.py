@@ -1,14 +1,14 @@
-"""Which fetches were visits: those that asked by GET.
+"""Which fetches were visits: those that used GET.
 
-In: captures and requests, in the order of a crawl file. Out: the captures less the answers to HEAD,
-OPTIONS, POST and the like, which do not show the page (RFC 9110, 9.3). One whose request is not in
-the file was asked by GET.
+In: captures and requests, in the order of a crawl file. Out: the captures without the answers to
+HEAD, OPTIONS, POST and the like, which do not show the page (RFC 9110, 9.3). A capture whose
+request is not in the file counts as an answer to GET.
 
 A request belongs to the answer for the same URI that names it in ``WARC-Concurrent-To``, or that it
-names there; where neither names a record of the other kind, to the one of the same date. Crawlers
-write the two beside each other, in either order. An answer waits for its request until `WAITING`
-more answers have come, or `WAITING_BYTES` of them; of the requests that came without their answer,
-the last `REMEMBERED` are known.
+names there. If neither names a record of the other kind, it belongs to the answer of the same date.
+Crawlers write the two next to each other, in either order. An answer waits for its request until
+`WAITING` more answers have come, or `WAITING_BYTES` of them. Of the requests that came without
+their answer, the last `REMEMBERED` are kept.
 """
 
 from collections import deque
@@ -19,13 +19,13 @@ import msgspec
 from inlink.extract.captures import Capture, Request
 
 WAITING = 1000
-"""Answers that wait for their requests."""
+"""Maximum number of answers that wait for their requests."""
 
 WAITING_BYTES = 16 << 20
-"""Memory that they may take, about."""
+"""Memory that they may take, roughly."""
 
 REMEMBERED = 4000
-"""Requests that wait for their answers."""
+"""Maximum number of requests that wait for their answers."""
 
 _ANSWER_SIZE = 1000
 _LINK_SIZE = 500
@@ -34,12 +34,12 @@ _LINK_SIZE = 500
 class _Answer(msgspec.Struct, eq=False):
     capture: Capture
     size: int
-    """Bytes of memory, about."""
+    """Bytes of memory, roughly."""
     request: Request | None = None
 
 
 def asked_by_get(told: Iterable[Capture | Request]) -> Iterator[Capture]:
-    """The captures in *told* that answer a GET, in their order."""
+    """The captures in *told* that answer a GET, in order."""
     pairing = _Pairing()
     waiting: deque[_Answer] = deque()
     size = 0
@@ -67,7 +67,7 @@ def _size(capture: Capture) -> int:
 
 
 class _Pairing:
-    """Which request belongs to which answer; what has none yet is kept by URI."""
+    """Which request belongs to which answer; those without a partner yet are kept by URI."""
 
     def __init__(self) -> None:
         self._answers: dict[str, deque[_Answer]] = {}
@@ -75,7 +75,7 @@ class _Pairing:
         self._remembered = 0
 
     def add_request(self, request: Request) -> None:
-        """Give the request to its answer if that is there, else keep it."""
+        """Give the request to its answer if that has come, else keep it."""
         answers = self._answers.get(request.uri, ())
         answer = next((each for each in answers if _is_bound(request, each)), None) or next(
             (each for each in answers if _is_of_same_date(request, each)), None
@@ -90,7 +90,7 @@ class _Pairing:
             self._forget_request(next(iter(self._requests.values()))[0])
 
     def add_answer(self, answer: _Answer) -> None:
-        """Give the answer its request if that is there, else keep it."""
+        """Give the answer its request if that has come, else keep it."""
         uri = answer.capture.uri
         requests = self._requests.get(uri, ())
         request = next((each for each in requests if _is_bound(each, answer)), None) or next(
@@ -103,10 +103,10 @@ class _Pairing:
         self._forget_request(request)
 
     def is_get(self, answer: _Answer) -> bool:
-        """Whether GET was asked, as far as is known now; the answer is kept no longer."""
+        """Whether the method was GET, as far as is known now; the answer is no longer kept."""
         if answer.request is None:
             self._forget_answer(answer)
-            # What they name in WARC-Concurrent-To is not in the file.
+            # The records that they name in WARC-Concurrent-To are not in the file.
             requests = self._requests.get(answer.capture.uri, ())
             same = (each for each in requests if each.time == answer.capture.time)
             answer.request = next(same, None)

@@ -1,6 +1,6 @@
 """What a visit saw: rows of the tables ``visits`` and ``links`` (``docs/data-model.md``).
 
-In: captures. Out: observations, and in the `UrlBook` the URLs that they name.
+In: captures. Out: observations; the URLs that they name go into the `UrlBook`.
 """
 
 from typing import NamedTuple
@@ -24,13 +24,13 @@ from inlink.web.problems import Problems
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 POLICY = frozenset(("robots", "robots.txt", "robotstxt", "robots_txt", "blocked", "excluded"))
-"""Causes of a failed fetch that say policy forbade it."""
+"""Causes of a failed fetch that mean that policy forbade it."""
 
 MAX_VALIDATOR = 1024
-"""Characters of an ``ETag`` or ``Last-Modified`` that are kept."""
+"""Maximum length of an ``ETag`` or ``Last-Modified``; longer ones are left out."""
 
 MAX_CONTENT_TYPE = 128
-"""Characters of a media type that are kept."""
+"""Maximum number of characters that are kept of a media type."""
 
 
 class VisitRow(NamedTuple):
@@ -63,7 +63,7 @@ class VisitRow(NamedTuple):
 
 
 class LinkRow(NamedTuple):
-    """A row of the table ``links``, but for its first column, the visit."""
+    """A row of the table ``links`` without its first column, the visit."""
 
     position: int
     element: Element
@@ -114,7 +114,7 @@ class Observer:
         self._problems = problems
 
     def observe(self, capture: Capture) -> Observation | None:
-        """What the visit saw; None if the URL it names is no valid one."""
+        """What the visit saw; None if the URL that it names is not valid."""
         page = self._book.row(capture.uri)
         address = canonical_url(capture.uri)
         if page is None or address is None:
@@ -202,7 +202,7 @@ class Observer:
         return self._of_header(header, read, address) if header else (None, None)
 
     def _of_header(self, text: str, read: Page, address: str) -> tuple[UrlRow | None, str | None]:
-        """The URL that a header field has, and its reference.
+        """The URL in a header field, and its reference.
 
         It is relative to the page, whatever base the page names for its elements.
         """
@@ -212,7 +212,7 @@ class Observer:
     def _refresh(
         self, capture: Capture, read: Page, resolver: Resolver, address: str
     ) -> tuple[UrlRow | None, str | None]:
-        """Where the first refresh leads, if that is soon, and its reference."""
+        """Where the first refresh leads, if it happens soon, and its reference."""
         header = refresh_of(field(capture.fields, "refresh") or "")
         refresh = header or next(filter(None, map(refresh_of, read.refreshes)), None)
         if refresh is None or refresh.url is None or refresh.seconds > MAX_REFRESH_SECONDS:
@@ -243,7 +243,7 @@ def _links(content: _Content, redirect: UrlRow | None) -> list[LinkRow]:
 
 
 def base_of(page: Page, address: str) -> str | None:
-    """The URL that *page*, at *address*, names for the base of all others; None if it names none.
+    """The URL that *page*, at *address*, names as its base; None if it names none.
 
     https://html.spec.whatwg.org/#frozen-base-url
     """
@@ -254,12 +254,12 @@ def base_of(page: Page, address: str) -> str | None:
 
 
 def _is_partial(status: int | None) -> bool:
-    """Whether a response of this status shows no more than a part, or is to be followed by one."""
+    """Whether a response of this status shows only a part, or is followed by the real response."""
     return status is not None and (status == 206 or 100 <= status < 200)
 
 
 def _validator(capture: Capture, name: str) -> str | None:
-    """A field by which a later request may be conditional; one too long to be sent is left out."""
+    """A field that can make a later request conditional; None if it is too long to be sent."""
     value = field(capture.fields, name)
     return value if value and len(value) <= MAX_VALIDATOR else None
 
@@ -312,8 +312,8 @@ def outcome_of(
 ) -> Outcome:
     """What the visit means for the page: the table of outcomes in ``docs/data-model.md``.
 
-    A revisit record has no content of its own, but the header that it may have is its own: one that
-    answers by its status alone, such as a redirect, is judged by that.
+    A revisit record has no content of its own, but it may have its own header. If the status alone
+    is the answer, as with a redirect, the record is judged by that.
     """
     status = capture.status
     if capture.kind == "failure":
@@ -336,6 +336,6 @@ def outcome_of(
 
 
 def visit_id(visit: VisitRow, links: list[LinkRow]) -> int:
-    """XXH3-64 of what the visit saw, signed; where the record lies is not in it."""
+    """XXH3-64 of what the visit saw, signed; the place of the record is not part of it."""
     digest = xxhash.xxh3_64_intdigest(msgspec.msgpack.encode((visit[1:-2], links)))
     return digest - (1 << 64) if digest >> 63 else digest

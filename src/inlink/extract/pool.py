@@ -1,8 +1,8 @@
-"""Worker processes, one crawl file at a time each.
+"""Worker processes that each read one crawl file at a time.
 
-In: jobs. Out: what came of each, as it comes. A worker that dies (out of memory, killed) costs the
-file it was reading; another takes its place. Workers end when the process that started them does,
-however it ends.
+In: jobs. Out: their results, as they come. If a worker dies (out of memory, killed), only the file
+that it was reading is lost; another worker takes its place. Workers end when the process that
+started them ends, however it ends.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ _PROGRESS_INTERVAL = 0.2  # seconds
 
 
 class WorkerDiedError(RuntimeError):
-    """The worker that did a job died before it was done."""
+    """The worker died before its job was done."""
 
 
 class Pool(Generic[Job, Result]):
@@ -51,10 +51,10 @@ class Pool(Generic[Job, Result]):
     def run(
         self, jobs: Sequence[Job], progress: Callable[[Job, int], None]
     ) -> Iterator[tuple[Job, Result | Exception]]:
-        """Do *jobs* in their order, several at once.
+        """Do *jobs* in order, several at once.
 
         Yields each with its result, or with the error that ended it. *progress* gets what the work
-        reports of a job, a few times a second.
+        reports about a job, a few times a second.
         """
         waiting = list(reversed(jobs))
         while waiting or self._workers:
@@ -66,7 +66,7 @@ class Pool(Generic[Job, Result]):
     def _start(self, job: Job) -> None:
         connection, process = self._idle.pop() if self._idle else self._spawn()
         self._workers[connection] = (process, job)
-        with contextlib.suppress(OSError):  # it died meanwhile; reading from it will tell
+        with contextlib.suppress(OSError):  # it died meanwhile; reading from it will show that
             connection.send(job)
 
     def _spawn(self) -> tuple[Connection, SpawnProcess]:
@@ -86,7 +86,7 @@ class Pool(Generic[Job, Result]):
         except (EOFError, OSError):
             process.join()
             del self._workers[connection]
-            yield job, WorkerDiedError(_last_words(process.exitcode))
+            yield job, WorkerDiedError(_how_it_ended(process.exitcode))
             return
         if isinstance(message, int):
             progress(job, message)
@@ -98,7 +98,7 @@ class Pool(Generic[Job, Result]):
 
 @contextlib.contextmanager
 def _without_ctrl_c() -> Iterator[None]:
-    """Processes started meanwhile never see Ctrl-C: it is for the command, which ends them."""
+    """Processes started within never see Ctrl-C: it is for the command, which ends them."""
     resource_tracker.ensure_running()  # started later, it would let Ctrl-C through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -107,7 +107,7 @@ def _without_ctrl_c() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _last_words(code: int | None) -> str:
+def _how_it_ended(code: int | None) -> str:
     if code is not None and code < 0:
         name = signal.Signals(-code).name
         hint = "; the machine may be out of memory" if name == "SIGKILL" else ""
@@ -116,7 +116,7 @@ def _last_words(code: int | None) -> str:
 
 
 def _work(connection: Connection, work: Callable[[Any, Progress], Any]) -> None:
-    """The life of a worker: jobs in, a tuple with the result or an error out of each."""
+    """The main loop of a worker: a job in, a tuple with its result or error out."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:

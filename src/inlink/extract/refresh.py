@@ -1,4 +1,4 @@
-"""Where a page sends its visitors to by ``<meta http-equiv=refresh>`` or the field ``Refresh``.
+"""Where a page redirects its visitors by ``<meta http-equiv=refresh>`` or the field ``Refresh``.
 
 In: the value, such as ``5; url=/new``. Out: after how many seconds, and to which URL.
 """
@@ -19,14 +19,14 @@ _URL = re.compile(rf"(?:url{_SPACE}={_SPACE})?(?:\"([^\"]*)|'([^']*)|(.*))", re.
 
 
 class Refresh(NamedTuple):
-    """What a value says: *url* may be relative, and is None where the page loads itself again."""
+    """What a value says: *url* may be relative, and is None if the page reloads itself."""
 
     seconds: int
     url: str | None
 
 
 def refresh_of(value: str) -> Refresh | None:
-    """What *value* says; None if it is no refresh.
+    """What *value* says; None if it is not a refresh.
 
     https://html.spec.whatwg.org/#shared-declarative-refresh-steps
     """

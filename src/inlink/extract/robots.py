@@ -1,12 +1,12 @@
 """Robots directives of a page: ``meta`` elements and ``X-Robots-Tag`` fields.
 
-In: the content of metas and fields. Out: one normalised text, and what it says to our bot.
+In: the contents of metas and fields. Out: one normalised text, and what it says to our bot.
 
 The grammar is that of
-https://developers.google.com/search/docs/crawling-indexing/robots-meta-tag: directives with commas
-between them; in a field, the name of a bot and a colon before those that are for it alone.
-``unavailable_after`` takes a date that may have commas in it: RFC 822, RFC 850, ISO 8601, or what
-is close to them; a date without time is its first instant, one without zone is in UTC.
+https://developers.google.com/search/docs/crawling-indexing/robots-meta-tag: directives separated
+by commas; in a field, the name of a bot and a colon come before those that are only for that bot.
+``unavailable_after`` takes a date that may contain commas: RFC 822, RFC 850, ISO 8601, or something
+close to them. A date without a time means its first instant; one without a zone is in UTC.
 """
 
 import datetime as dt
@@ -42,7 +42,7 @@ class Directives(NamedTuple):
     noindex: bool
     nofollow: bool
     unavailable_after: int | None = None
-    """From when on it is ``noindex``, too: microseconds since 1970."""
+    """The time from which it is also ``noindex``, in microseconds since 1970."""
 
 
 @lru_cache(4096)
@@ -54,7 +54,7 @@ def is_robots_name(name: str, robot_name: str) -> bool:
 def normalised(metas: Iterable[tuple[str, str]], fields: Iterable[str]) -> str:
     """All directives: *metas* by name and content, then the values of X-Robots-Tag *fields*.
 
-    Lower case, each once, joined by ``, ``; those for one bot as ``name: directive``.
+    In lower case, each once, joined by ``, ``; those for one bot are ``name: directive``.
     """
     found: dict[str, None] = {}
     for name, content in metas:
@@ -81,7 +81,7 @@ def _bot_of(directive: str, bot: str) -> tuple[str, str]:
 
 
 def _split(text: str) -> Iterator[str]:
-    """The directives in a list; dates stay whole, words that lack their commas are taken apart."""
+    """The directives in a list; dates stay whole, words that lack their commas are separated."""
     date = ""
     for item in text.split(","):
         words = item.split()

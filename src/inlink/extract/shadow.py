@@ -1,11 +1,11 @@
 """Declarative shadow roots: templates whose content is part of the page.
 
-In: the ``template`` elements of a parsed page that say so (``shadowrootmode``). Out: their content,
+In: the ``template`` elements of a parsed page that have ``shadowrootmode``. Out: their content,
 moved to where it is shown, before its template.
 
-A template counts if a browser attaches its content to the element that it stands in
-(https://html.spec.whatwg.org/#the-template-element, 4.12.3): that is an element that may have a
-shadow root, and the template is the first of its kind in it.
+A template counts if a browser attaches its content to the element that it is in
+(https://html.spec.whatwg.org/#the-template-element, 4.12.3). That element must be one that may have
+a shadow root, and the template must be the first of its kind in it.
 """
 
 import re

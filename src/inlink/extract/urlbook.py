@@ -1,7 +1,7 @@
-"""The URLs of one crawl file: each is resolved, described and noted once.
+"""The URLs of one crawl file: each is resolved, described and recorded once.
 
-A page names the same URLs again and again, and the pages of a site name the same ones, so what was
-found out is remembered, up to a limit.
+A page names the same URLs again and again, and so do the pages of a site, so results are
+remembered, up to a limit.
 """
 
 from collections.abc import Sequence
@@ -13,37 +13,37 @@ from inlink.web.charsets import UTF, encode_query
 _REMEMBERED = 1 << 18
 _ABSOLUTE = ("http://", "https://")
 _HOST_MAY_FOLLOW = ("//", "/\\", "/\t", "/\n", "/\r")
-"""In the place of a path; the parser passes over tabs and line ends."""
+"""Beginnings that may name a host instead of a path; the parser ignores tabs and line ends."""
 
 _AROUND = "".join(map(chr, range(0x21)))
 _WITHIN = str.maketrans("", "", "\t\n\r")
-"""What the parser passes over at both ends of a URL, and anywhere in it."""
+"""What the parser ignores at both ends of a URL, and anywhere in it."""
 
 
 class UrlBook:
-    """Rows of the table ``urls``; `new` has those that were not there before."""
+    """Rows of the table ``urls``; `new` has those that were not recorded before."""
 
     def __init__(self, drop_parameters: Sequence[str]) -> None:
         self.new: list[UrlRow] = []
         self._drop_parameters = drop_parameters
-        self._noted: set[int] = set()
+        self._seen: set[int] = set()
         self._known: dict[str, UrlRow | None] = {}  # by canonical URL, and by other absolute ones
 
     def row(self, text: str, base: str | None = None) -> UrlRow | None:
-        """The row of the URL that *text* is, relative to *base*; None if that is none to keep."""
+        """The row of the URL *text*, relative to *base*; None if it is not one to keep."""
         if base is None and text in self._known:
             return self._known[text]
         url = canonical_url(text, base, self._drop_parameters)
-        row = None if url is None else self._known.get(url) or self._noted_row(url)
+        row = None if url is None else self._known.get(url) or self._recorded_row(url)
         if base is None and text != url:
             self._know(text, row)
         return row
 
-    def _noted_row(self, url: str) -> UrlRow:
+    def _recorded_row(self, url: str) -> UrlRow:
         row = describe(url)
         self._know(url, row)
-        if row.url_id not in self._noted:
-            self._noted.add(row.url_id)
+        if row.url_id not in self._seen:
+            self._seen.add(row.url_id)
             self.new.append(row)
         return row
 
@@ -53,7 +53,7 @@ class UrlBook:
         self._known[url] = row
 
     def resolver(self, base: str, encoding: str, *, base_depends_on_page: bool) -> "Resolver":
-        """Resolves what a page in *encoding* has for URLs, relative to *base*.
+        """A resolver of the URLs of a page in *encoding*, relative to *base*.
 
         *base_depends_on_page*: *base* is the page's own URL, or was resolved against it.
         """
@@ -61,14 +61,14 @@ class UrlBook:
 
 
 def is_absolute(text: str) -> bool:
-    """Whether *text* is the same URL on every page; False where that takes more than a look."""
+    """Whether *text* is obviously the same URL on every page; other absolute URLs give False."""
     return text.startswith(_ABSOLUTE)
 
 
 class Resolver(dict[str, UrlRow | None]):
-    """What one page has for URLs, and the row of each; None for what is none to keep.
+    """The URLs as one page writes them, and the row of each; None for those not to keep.
 
-    A row is found out when it is first asked for.
+    A row is looked up when it is first needed.
     """
 
     def __init__(self, book: UrlBook, base: str, encoding: str, base_depends_on_page: bool) -> None:
@@ -96,13 +96,13 @@ class Resolver(dict[str, UrlRow | None]):
         return self._book.row(text, self._base)
 
     def reference(self, text: str) -> str | None:
-        """*text* as a browser reads it, where the page's own URL decides what it resolves to."""
+        """*text* as a browser reads it, if the page's own URL decides what it resolves to."""
         if not self._base_depends_on_page or text.startswith(_ABSOLUTE):
             return None
         return self.as_sent(text)
 
     def address(self, text: str) -> str | None:
-        """The URL of an image; it is no page, and is not noted."""
+        """The URL of an image; it is not a page, and is not recorded."""
         if text[:5].lower() == "data:":
             return None
         if text not in self._images:
@@ -112,7 +112,7 @@ class Resolver(dict[str, UrlRow | None]):
     def as_sent(self, text: str) -> str:
         """*text* with its query in the encoding of the page.
 
-        https://url.spec.whatwg.org/#query-state: a browser sends it so, not in UTF-8.
+        https://url.spec.whatwg.org/#query-state: a browser sends it like this, not in UTF-8.
         """
         if self._encoding in UTF or text.isascii():
             return text

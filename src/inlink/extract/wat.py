@@ -1,12 +1,12 @@
-"""WAT: what Common Crawl keeps of each record, as JSON.
+"""WAT: what Common Crawl extracts from each record, as JSON.
 
 In: a WARC ``metadata`` record whose block is a JSON object with an ``Envelope``. Out: the same
-captures as from the WARC file, as far as a WAT file goes. What it does not have:
+captures as from the WARC file, as far as a WAT file has them. It does not have:
 
 - whether a link wraps an image, and the image (``image`` is false);
-- the text of the page, so that all limits are those of the WAT writer, as is the encoding. Writers
-  do not undo the codings of a body, so one that its header says is encoded was not read as a whole;
-- failed fetches. Envelopes of metadata are no visits.
+- the text of the page, so that all limits, and the encoding, are those of the WAT writer. Writers
+  do not undo the codings of a body, so one that is encoded by its header was not read as a whole;
+- failed fetches. Envelopes of metadata are not visits.
 
 The layout (https://commoncrawl.org/get-started) varies by year: ``href`` for ``url``, header values
 as lists, ``Status-Code`` for ``Status``; the path of a link is ``A@/href`` or ``AREA@/href``.
@@ -78,7 +78,7 @@ class _Envelope(msgspec.Struct):
 
 
 class _Entry(msgspec.Struct):
-    """What is read of an entry: what is named here, and nothing else."""
+    """The parts of an entry that are read."""
 
     envelope: _Envelope = msgspec.field(name="Envelope", default_factory=_Envelope)
 
@@ -87,7 +87,7 @@ _DECODER = msgspec.json.Decoder(_Entry)
 
 
 def told_by(record: Record, info: Record | None, problems: Problems) -> Capture | Request | None:
-    """What a record of a WARC, ARC or WAT file tells of a visit; None if nothing.
+    """The visit that a record of a WARC, ARC or WAT file reports; None if there is none.
 
     *info* is the last ``warcinfo`` record before it.
     """
@@ -106,11 +106,11 @@ def is_wat(record: Record) -> bool:
 
 
 def has_entities(entry: Record, info: Record | None) -> bool:
-    """Whether the texts of a WAT *entry* are as they stand in the page, with character references.
+    """Whether the texts of a WAT *entry* have character references, as in the page.
 
-    The extractor of Common Crawl resolves them since July 2019 (commoncrawl/ia-web-commons, issues
-    14 and 19). *info*, the ``warcinfo`` record of the file, may tell when the extractor was built,
-    and tells when the file was written; without it, the date of the entry has to do.
+    The extractor of Common Crawl has resolved them since July 2019 (commoncrawl/ia-web-commons,
+    issues 14 and 19). *info*, the ``warcinfo`` record of the file, may say when the extractor was
+    built, and says when the file was written; without it, the date of the entry is used.
     """
     if info is not None:
         software = header_fields(info.block[:MAX_HEADER_BYTES].splitlines()).get(
@@ -126,7 +126,7 @@ def has_entities(entry: Record, info: Record | None) -> bool:
 def wat_capture(
     record: Record, problems: Problems, *, entities: bool = False
 ) -> Capture | Request | None:
-    """What an entry of a WAT file tells of a visit; None if nothing, or if it cannot be read.
+    """The visit that an entry of a WAT file reports; None if there is none or it cannot be read.
 
     *entities*: the texts of the entry have character references (see `has_entities`).
     """
@@ -176,7 +176,7 @@ def wat_capture(
 def _is_whole(
     envelope: _Envelope, headers: dict[str, str], fields: Fields, problems: Problems
 ) -> bool:
-    """Whether the entry says that all of the body was there to be read."""
+    """Whether the entry says that the whole body was there to be read."""
     response = envelope.payload.response
     is_page = "html" in (field(fields, "content-type") or "").lower()
     if is_truncated(headers) or is_coded(fields) or (is_page and response.html is None):
@@ -193,13 +193,13 @@ def _is_whole(
 
 
 def _number(value: Any) -> int:
-    """A length that an entry has, in bytes; 0 where it has none."""
+    """A length in an entry, in bytes; 0 if it has none."""
     text = str(value)
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
 def _resolved(page: _Html) -> _Html:
-    """*page* with the character references of its texts resolved."""
+    """*page* with the character references in its texts resolved."""
     links = [
         _Link(
             path=link.path,
@@ -223,10 +223,10 @@ def _resolved(page: _Html) -> _Html:
 
 
 def _resolved_value(value: Any) -> Any:
-    """The value of an attribute, of what type it may be, with its character references resolved.
+    """The value of an attribute, whatever its type, with its character references resolved.
 
     https://html.spec.whatwg.org/multipage/parsing.html#named-character-reference-state: without a
-    semicolon, before ``=`` or a letter or digit, none is meant.
+    semicolon, before ``=`` or a letter or digit, it is not a reference.
     """
     if not isinstance(value, str) or "&" not in value:
         return value
@@ -247,10 +247,10 @@ def _envelope(block: bytes) -> _Envelope:
 
 
 def _fitting(content: Any) -> _Envelope:
-    """The envelope of an entry in which something has another type than usual, without that."""
+    """The envelope of an entry, without the values whose type is not the usual one."""
     envelope = content.get("Envelope") if isinstance(content, dict) else {}
     if not isinstance(envelope, dict):
-        raise msgspec.ValidationError("the envelope is no object")
+        raise msgspec.ValidationError("the envelope is not an object")
     payload = _object(envelope, "Payload-Metadata")
     response = _object(payload, "HTTP-Response-Metadata")
     html = _object(response, "HTML-Metadata")

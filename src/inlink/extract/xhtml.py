@@ -1,11 +1,12 @@
 """Pages that are XML (``application/xhtml+xml``), as trees of the HTML parser.
 
-In: the text of a page, UTF-8. Out: a tree in which each element is as XML has it, whatever the
-rules of HTML would make of its tags, so that it is read like every other. Elements of HTML keep
-their names, as do links, scripts and styles of SVG; all others are called ``other``.
+In: the text of a page, UTF-8. Out: a tree that can be read like any other. Its elements are those
+of the XML, whatever the rules of HTML would make of the tags. Elements of HTML keep their names, as
+do links, scripts and styles of SVG; all others are called ``other``.
 
-Expat reads the XML. It knows no network and no files here. A page is bounded in what entities grow
-to, which is reckoned before the first of them is used, and in what names grow to with namespaces.
+Expat reads the XML, here without access to network or files. The size to which entities expand is
+limited, and calculated before the first of them is used. So is the total length of names with their
+namespaces.
 """
 
 import html.entities
@@ -23,7 +24,7 @@ _XLINK_HREF = "http://www.w3.org/1999/xlink href"
 _IN_SVG = frozenset(("a", "script", "style", "svg"))
 _HTML_NAME = re.compile(r"[a-z][a-z0-9-]*")
 _ATTRIBUTES = frozenset(("alt", "content", "href", "http-equiv", "name", "rel", "role", "src"))
-"""All that anybody asks for."""
+"""All attributes that are ever read."""
 
 _KNOWN_DTD = frozenset(
     (  # https://html.spec.whatwg.org/#parsing-xhtml-documents
@@ -51,26 +52,26 @@ _ENTITY = re.compile(r"&([^#;][^;]*);")
 
 _MAX_ELEMENTS = 200_000
 _MAX_NAMES = 64 << 20
-"""Characters of the names of all elements and attributes, with their namespaces."""
+"""Maximum length of the names of all elements and attributes together, with namespaces."""
 
 _MAX_DOCTYPE = 64 << 10
-"""Bytes up to the end of the document type."""
+"""Maximum offset of the end of the document type, in bytes."""
 
 _MAX_ENTITY_DEPTH = 20
-"""Entities within entities; one that has itself within is nested without end."""
+"""Maximum nesting of entities; one that contains itself is nested without end."""
 
 _PIECE = 1 << 15
-"""Bytes that Expat gets at a time: it goes on to the end of them where a limit says to stop."""
+"""Bytes that Expat gets at a time: it continues to their end even if a limit says to stop."""
 
 
 class _TooManyError(Exception):
-    """There are more elements, or more within each other, than a page may have."""
+    """The page has too many elements, or they are nested too deeply."""
 
 
 def xml_tree(text: bytes) -> tuple[LexborHTMLParser, bool] | None:
     """The tree of a page, and whether all of it is there; None if it is not well-formed XML.
 
-    A page whose entities or names grow beyond limits counts as not well-formed, too.
+    A page whose entities or names exceed the limits also counts as not well-formed.
     """
     text = _with_known_entities(text)
     builder = _Builder(text.count(b"&"))
@@ -110,7 +111,7 @@ def _numbered(reference: re.Match[bytes]) -> bytes:
 
 
 class _Builder:
-    """Builds a tree from what Expat reads; *references* is how many there may be."""
+    """Builds a tree from what Expat reads; *references* is the most that there may be."""
 
     def __init__(self, references: int) -> None:
         self.tree = LexborHTMLParser("", options=LexborDocumentOptions.WO_EVENTS)
@@ -118,7 +119,7 @@ class _Builder:
         for part in self.tree.css("head, body"):
             part.decompose()
         self.position = 0
-        """Of the piece of the text that is being read."""
+        """Offset of the piece of text that is being read."""
         self._open = [root]
         self._skipped = 0
         self._elements = self._names = 0
@@ -134,7 +135,7 @@ class _Builder:
             raise _TooManyError
         namespace, _, local = name.rpartition(" ")
         if self._skipped or (namespace == _XHTML and local == "template"):
-            self._skipped += 1  # what is in a template is no part of the page
+            self._skipped += 1  # the content of a template is not part of the page
             return
         node = self.tree.create_node(_tag(namespace, local))
         self._open[-1].insert_child(node, move=True)
@@ -160,7 +161,7 @@ class _Builder:
             self._entities.setdefault(name, value)
 
     def check_entities(self) -> None:
-        """Refuse entities that would grow beyond the limit, by an upper bound of it."""
+        """Refuse entities that could exceed the limit, by an upper bound of their size."""
         longest = 0
         sizes: dict[str, int] = {}
         for name in self._entities:

@@ -83,13 +83,13 @@ CANONICAL_REASONS: dict[Outcome, ReasonLost] = ANCHORED_REASONS | {
     "noindex": "link_removed",
     "not_canonical": "link_removed",
 }
-"""The same for a canonical, which counts on a page that is not indexable too."""
+"""The same for a canonical, which also counts on a page that is not indexable."""
 
 REDIRECT_REASONS: dict[Outcome, ReasonLost] = CANONICAL_REASONS | {"redirect": "link_removed"}
 """The same for a redirect: a page that redirects elsewhere has lost this one."""
 
 LATER_HOP: ReasonLost = "link_removed"
-"""Why a chain of redirects is lost that ends because a later hop does."""
+"""Why a chain is lost if a hop after the first one ends."""
 
 
 def outcome_of_page(

@@ -1,12 +1,13 @@
-"""Content that one URL borrows from another, read as that of the page that was visited.
+"""Content that one URL borrows from another, read as if it were that of the page visited.
 
 In: revisits that refer to another URL, with the visits that lent their content, and its links.
 Out: the outcome of each revisit; link rows under the revisit's own id; the URLs that these name.
 
-A relative reference leads elsewhere on another page, and a canonical that was the page itself may
-be another. So the references of the lender (columns ``reference``, ``image_reference`` and
-``base_reference``) are resolved anew, as extraction would have done. What depends on no page is
-taken as it is. Rows come through Python some at a time, so memory does not grow with them.
+A relative reference leads elsewhere on another page, and a canonical that was the lending page
+itself may be another page here. So the references of the lender (columns ``reference``,
+``image_reference`` and ``base_reference``) are resolved anew, as extraction would have done. Values
+that do not depend on the page are taken as they are. Rows pass through Python a few at a time, so
+memory does not grow with them.
 """
 
 from functools import partial
@@ -36,14 +37,14 @@ Row = dict[str, Any]
 
 
 class Borrowed(NamedTuple):
-    """What revisits of other URLs say of their own pages."""
+    """What revisits that refer to other URLs say about their own pages."""
 
     outcomes: ir.Table
     """``visit_id`` of each, and its ``own_outcome``."""
     links: ir.Table
     """Rows of the table ``links`` of a batch."""
     urls: ir.Table
-    """Rows of the table ``borrowed_urls``, also of URLs that a batch names."""
+    """Rows of the table ``borrowed_urls``, including URLs that a batch names."""
 
 
 class Extraction(NamedTuple):
@@ -61,7 +62,7 @@ def read_borrowed(
     urls: ir.Table,
     settings: Extraction,
 ) -> Borrowed:
-    """Read the content of the revisits *borrowing*, whose ``proof_visit_id`` is what lent it.
+    """Read the content of the revisits *borrowing*; ``proof_visit_id`` is the visit that lent it.
 
     *visits* and *links* are those of all batches; *urls* has at least the pages of the revisits.
     """
@@ -94,7 +95,7 @@ def read_borrowed(
 
 
 def _with_heads(pages: ir.Table, links: ir.Table) -> ir.Table:
-    """*pages* with what the heads of their lenders say of other pages."""
+    """*pages* with what the heads of their lenders say about other pages."""
     heads = links.group_by("lender_id").agg(
         canonical_reference=_.reference.max(where=_.element == "canonical"),
         refresh_reference=_.reference.max(where=_.element == "refresh"),
@@ -104,7 +105,7 @@ def _with_heads(pages: ir.Table, links: ir.Table) -> ir.Table:
 
 
 def _read_link(drop_parameters: tuple[str, ...], row: Row) -> Row | None:
-    """A link of the lender as one of the borrowing page; None where it leads nowhere from there."""
+    """A link of the lender as one of the borrowing page; None if it leads nowhere from there."""
     base = _base(row)
     if row["reference"] is not None:
         target = canonical_url(row["reference"], base, drop_parameters)

@@ -1,9 +1,9 @@
 """Redirect chains: A to B to C makes A a backlink of B, and A and B backlinks of C.
 
 In: ``redirects``, from page to page with their stretches of time, and ``urls``.
-Out: rows of ``links`` with link type ``redirect``. A chain is live while all of its hops are; it is
-found with the last of them and lost with the first that goes. If that is a later hop, the referring
-page still redirects, and so the reason is `LATER_HOP`.
+Out: rows of ``links`` with link type ``redirect``. A chain is live while all of its hops are: it is
+found when the last of them is found, and lost when the first of them is lost. If that is a later
+hop, the referring page still redirects, so the reason is `LATER_HOP`.
 """
 
 import datetime as dt
@@ -16,7 +16,7 @@ from inlink.contract.outcomes import LATER_HOP
 from inlink.fold.workspace import Workspace, count
 
 NEVER = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
-"""Stands for the end of a stretch that has none, so that ends can be compared."""
+"""Stands for the end of an open stretch, so that ends can be compared."""
 
 
 def fold_chains(work: Workspace, redirects: ir.Table, urls: ir.Table, hops: int) -> ir.Table:
@@ -48,7 +48,7 @@ def _never() -> ir.Value:
 
 
 def _one_more(reach: ir.Table, edges: ir.Table) -> ir.Table:
-    """Every chain made one hop longer, for the time that both parts are live."""
+    """Every chain extended by one hop, for the time that both parts are live."""
     following = edges.rename(
         via_id="source_id",
         end_id="target_id",
@@ -72,7 +72,7 @@ def _external(work: Workspace, chains: ir.Table, urls: ir.Table) -> ir.Table:
     domains = urls.select("url_id", "domain_id")
     sources = domains.rename(source_id="url_id", source_domain="domain_id")
     targets = domains.rename(target_id="url_id", target_domain="domain_id")
-    # One join a step: an optimizer that sees both may compare all domains with all first.
+    # One join per step: an optimizer that sees both may first compare all domains with all.
     from_domains = work.step("chains-from-domains", chains.inner_join(sources, "source_id"))
     return (
         from_domains.inner_join(targets, "target_id")

@@ -52,13 +52,13 @@ def fold(layout: Layout, recipe: Recipe, work: Workspace, progress: StepProgress
     links = history.distinct_links(look_up("links"), look_up("visits"))
     if lent is not None:
         links = links.anti_join(lent.outcomes, "visit_id").union(lent.links)
-    present = work.step(  # apart: joins and sums in one query would not fit into the memory of one
+    present = work.step(  # separate: joins and sums in one query would not fit into memory
         "presence", history.presence(steps, links, read.before("links"), read.before("redirects"))
     )
     added_up = work.step("link-steps", history.add_up(present))
     broken = work.step("broken-links", history.broken_links(added_up, steps))
     parts = work.step("broken-parts", history.parts(broken, present, steps))
-    found = work.step(  # apart likewise, and read by four of the tables
+    found = work.step(  # separate for the same reason; four of the tables read it
         "stretches", history.stretches(added_up, broken, parts, steps)
     )
     lost = found.filter(_.lost_at.notnull())
@@ -104,7 +104,7 @@ def _read_borrowed(
 def _fold_urls(
     work: Workspace, read: "_Inputs", lent: Borrowed | None, reopened: ir.Table
 ) -> ir.Table:
-    """Make the tables of the URLs that batches name, or borrowed links alone."""
+    """Make the tables of the URLs that batches name, and of those that only borrowed links name."""
     before = read.before("borrowed_urls")
     borrowed = before.anti_join(reopened, before.page_id == reopened.url_id)
     if lent is not None:
@@ -169,7 +169,7 @@ _GENERATION = {
 
 
 class _Inputs:
-    """The tables that a fold reads: of generations before and of the batches."""
+    """The tables that a fold reads, from earlier generations and from the batches."""
 
     def __init__(self, layout: Layout, recipe: Recipe, work: Workspace) -> None:
         self._layout = layout
@@ -177,13 +177,13 @@ class _Inputs:
         self._work = work
 
     def before(self, name: str) -> ir.Table:
-        """A table of the previous generation; empty where the fold starts from nothing."""
+        """A table of the previous generation; empty if the fold starts from nothing."""
         return self._work.read(self._tables(name, self._recipe.previous), _GENERATION[name])
 
     def published(self, name: str) -> ir.Table:
-        """A table of the generation published before; empty where there is none.
+        """A table of the generation published before; empty if there is none.
 
-        Generations that earlier versions made have ranks but no history of them.
+        Generations made by earlier versions have ranks but no rank history.
         """
         files = self._tables(name, self._recipe.ranked_before)
         return self._work.read([file for file in files if file.exists()], _GENERATION[name])
@@ -197,7 +197,7 @@ class _Inputs:
         return self._work.read(self._files(name, self._recipe.batches), _BATCH[name])
 
     def recorded(self, *, every: bool) -> ir.Table:
-        """The visits of all batches, or of new ones, with their ``batch`` and ``row`` in it."""
+        """The visits of all or of new batches, each with its ``batch`` and its ``row`` in it."""
         batches = self._recipe.batches if every else self._recipe.new_batches
         return self._work.read_placed(self._files("visits", batches), tables.VISITS)
 

@@ -16,7 +16,7 @@ def fold_graph(
     new = found.filter(_.lost_at.isnull(), ~_.carried).select(
         "source_id", "target_id", followed=~_.nofollow
     )
-    # A page seen in part may link and redirect to one URL, and keeps what it does not show.
+    # A page seen in part may link and redirect to one URL, and keeps links that it does not show.
     in_part = steps.filter(~_.whole).select(source_id="url_id").distinct()
     merged = (
         new.semi_join(in_part, "source_id")

@@ -3,10 +3,10 @@
 In: steps (see ``visits``), the links that their visits saw, the previous generation's rows.
 Out: rows of the tables ``links`` (backlinks by link element) and ``redirects``.
 
-A link is *present* at a step that has it. Presence without a whole step between that lacks it is
-one stretch of time ("gaps and islands"): it begins with the visit of its first step and ends with
-the visit of the next whole step after its last, whose outcome gives the reason. A stretch that was
-open in the previous generation is present at step 0, which was carried over, and keeps its
+A link is *present* at a step that has it. Presences with no whole step between them that lacks the
+link form one stretch of time ("gaps and islands"). It begins with the visit of its first step and
+ends with the visit of the next whole step after its last, whose outcome gives the reason. A stretch
+that was open in the previous generation is present at step 0, which was carried over, and keeps its
 beginning.
 """
 
@@ -28,7 +28,7 @@ from inlink.store import tables
 
 
 def distinct_links(links: ir.Table, visits: ir.Table) -> ir.Table:
-    """Links without the repetitions of visits that several batches have."""
+    """Links without duplicates from visits that several batches have."""
     repeated = visits.group_by("visit_id").agg(records=_.count()).filter(_.records > 1)
     once = links.anti_join(repeated, "visit_id")
     return ibis.union(once, links.semi_join(repeated, "visit_id").distinct())
@@ -37,7 +37,7 @@ def distinct_links(links: ir.Table, visits: ir.Table) -> ir.Table:
 def presence(
     steps: ir.Table, links: ir.Table, previous_links: ir.Table, previous_redirects: ir.Table
 ) -> ir.Table:
-    """What is there at which step: the elements seen, and the stretches that go on."""
+    """What is present at which step: the elements seen, and the stretches that go on."""
     elements = previous_links.filter(_.link_type == "href")
     return ibis.union(
         seen_links(steps, links),
@@ -48,32 +48,32 @@ def presence(
 
 
 INSIDE, ELEMENT, REDIRECT = 0, 1, 2
-"""Kinds of links: by an element, inside a domain or to another, and by a redirect to anywhere."""
+"""Kinds of links: by an element within a domain, by one to another domain, by a redirect."""
 
 _LINK = ("source_id", "target_id", "kind")
 
 _CHOICE_BITS = 33
 _CHOICES = 1 << _CHOICE_BITS
-_BARE = 1 << 32  # more than there are positions; what is not in a document has position -1
+_BARE = 1 << 32  # more than there are positions; links outside the document have position -1
 _CARRIED = _CHOICES - 1
 
 
 def seen_links(steps: ir.Table, links: ir.Table) -> ir.Table:
-    """The links that count at each new step, one row an element.
+    """The links that count at each new step, one row per element.
 
-    Without the texts of the elements, which only the last of a stretch is asked for: numbers are
-    added up in a fraction of the time. ``choice`` is the step, and which of its elements to one
-    target is preferred: one with an anchor text or an image, then the first. What is inside a
-    domain has no history, only the last stage.
+    The texts of elements are left out, because they are needed only for the last element of a
+    stretch, and numbers are added up in a fraction of the time. ``choice`` combines the step with
+    which of its elements to one target is preferred: one with an anchor text or an image, then the
+    first. Links inside a domain have no history, only the last stage.
     """
     here = steps.filter(~_.carried & _.outcome.isin(ANSWERS))
     return _shown(here.mutate(at_step=_.step, at_stage=_.stage), links)
 
 
 def _staying(steps: ir.Table, links: ir.Table) -> ir.Table:
-    """Canonicals and redirects at the step from which on their page may not be shown.
+    """Canonicals and redirects at the step from which their page may not be shown.
 
-    They are there still, though nobody has seen them again.
+    They are still there, although no visit has seen them again.
     """
     unavailable = steps.filter(_.expires, _.outcome == "noindex").select(
         page=_.url_id, at_step=_.step, at_stage=_.stage, before=_.stage - 1
@@ -83,12 +83,12 @@ def _staying(steps: ir.Table, links: ir.Table) -> ir.Table:
         unavailable, [shown.url_id == unavailable.page, shown.stage == unavailable.before]
     ).select(*shown.columns, "at_step", "at_stage")
     staying = links.filter(_.element.isin(("canonical", *REDIRECTING)))
-    # Outside a domain, the steps that showed them say whether they are followed.
+    # For links to other domains, the steps that showed them say whether they are followed.
     return _shown(here, staying).mutate(nofollow=_.nofollow | (_.kind != INSIDE))
 
 
 def _shown(here: ir.Table, links: ir.Table) -> ir.Table:
-    """Those of *links* that count at the steps *here*, as there at the step ``at_step``."""
+    """Those of *links* that count at the steps *here*, as present at the step ``at_step``."""
     pages = here.select(
         *("domain_id", "outcome", "content_visit_id", "step", "at_step", "at_stage", "stages"),
         source_id="url_id",
@@ -120,7 +120,7 @@ def _shown(here: ir.Table, links: ir.Table) -> ir.Table:
 
 
 def anchor_text(links: ir.Table) -> ir.Value:
-    """The anchor text of an element: of an image, its ``alt``."""
+    """The anchor text of an element; for an image, its ``alt``."""
     has_alt = links.image & (links.alt.fill_null("") != "")
     return has_alt.ifelse(links.alt, links.anchor)
 
@@ -145,14 +145,14 @@ _STRETCH = {
     "last_choice": _.choice.max(),
     "last_followed": (~_.nofollow).ifelse(_.step, -1).max(),
 }
-"""What is known of the steps of one stretch."""
+"""What is known about the steps of one stretch."""
 
 _MOST_STEPS = 60
-"""Steps that are kept as the bits of one integer; what is there at later ones goes another way."""
+"""Steps kept as the bits of one integer; links present at later steps are handled separately."""
 
 
 def add_up(present: ir.Table) -> ir.Table:
-    """Every link with its steps as bits; of most, these are one stretch."""
+    """Every link with its steps as bits; for most links, these are one stretch."""
     bit = ibis.literal(1, "int64") << ibis.least(present.step, _MOST_STEPS)
     return present.group_by(_LINK).agg(**_STRETCH, bits=bit.bit_or())
 
@@ -160,7 +160,7 @@ def add_up(present: ir.Table) -> ir.Table:
 def broken_links(links: ir.Table, steps: ir.Table) -> ir.Table:
     """Those of *links* (see `add_up`) that may have several stretches.
 
-    Of a page with steps that are not whole, or take only some links away, the bits do not say it.
+    If a page has steps that are not whole, or that end only some links, the bits do not show it.
     """
     first_bit = links.bits & -links.bits
     is_whole = (links.bits < 1 << _MOST_STEPS) & ((links.bits & (links.bits + first_bit)) == 0)
@@ -174,7 +174,7 @@ def parts(broken: ir.Table, present: ir.Table, steps: ir.Table) -> ir.Table:
     there = present.semi_join(broken, _LINK).inner_join(staged, ["source_id", "step"])
     along = ibis.window(group_by=_LINK, order_by=["step", "choice"])
     so_far = ibis.window(group_by=_LINK, order_by=["step", "choice"], preceding=(None, 0))
-    # Of the whole steps between this presence and the one before, none may be left out.
+    # No whole step between this presence and the one before may be left out.
     left_out = there.stage - there.whole.ifelse(1, 0) > there.stage.lag().over(along)
     islands = there.mutate(begins=left_out.fill_null(False).ifelse(1, 0))
     islands = islands.mutate(island=islands.begins.sum().over(so_far))
@@ -182,12 +182,13 @@ def parts(broken: ir.Table, present: ir.Table, steps: ir.Table) -> ir.Table:
 
 
 def stretches(links: ir.Table, broken: ir.Table, parts: ir.Table, steps: ir.Table) -> ir.Table:
-    """Stretches of time that links were there, with what is known of the element at the last step.
+    """Stretches of time in which links were present, with the element at the last step.
 
-    *links* is what `add_up` made, *broken* those of them that are not one stretch but *parts*. Of
-    several elements to one target the preferred one counts (``visit_id``, ``position``), but the
-    link is nofollow only if all of them are. ``carried`` says that nothing was seen of it since the
-    previous generation; ``lost_outcome`` is the outcome of the step that ended the stretch.
+    *links* is the result of `add_up`; *broken* are those of them that are not one stretch but
+    *parts*. If several elements link to one target, the preferred one counts (``visit_id``,
+    ``position``), but the link is nofollow only if all of them are. ``carried`` says that the link
+    was not seen since the previous generation; ``lost_outcome`` is the outcome of the step that
+    ended the stretch.
     """
     closing = steps.filter(_.whole).select(
         closed_page="url_id",
@@ -203,7 +204,7 @@ def stretches(links: ir.Table, broken: ir.Table, parts: ir.Table, steps: ir.Tabl
     )
     whole = links.anti_join(broken, _LINK).select(*_LINK, *_STRETCH)
     whole = whole.mutate(last_step=_.last_choice >> _CHOICE_BITS)
-    # Every stretch has its end: a left join, that the few ends are what is looked up.
+    # Every stretch has its row of ends: a left join, so that the few ends are looked up.
     at_once = whole.left_join(ends, [whole.source_id == ends.page, whole.last_step == ends.at_step])
     in_parts = parts.mutate(last_step=_.last_choice >> _CHOICE_BITS)
     seen = in_parts.left_join(
@@ -236,7 +237,7 @@ def fold_elements(
     previous: ir.Table,
     folded_again: ir.Table,
 ) -> ir.Table:
-    """Rows of ``links`` with link type ``href``: of the folded pages, and those that just go on.
+    """Rows of ``links`` with link type ``href``: of the folded pages, and those that just continue.
 
     *lost* are the stretches of *found* that have ended.
     """
@@ -281,10 +282,10 @@ def fold_redirects(
 def _kept(
     previous: ir.Table, carried: ir.Table, steps: ir.Table, folded_again: ir.Table
 ) -> ir.Table:
-    """Rows of *previous* that stay as they were, or of which nothing was seen since.
+    """Rows of *previous* that stay as they were, or whose links were not seen since.
 
-    The latter are *carried*, and may have ended. Those that were open go on in another row where
-    their page has news and they were seen.
+    The latter are *carried*, and may have ended. Open rows of pages with news are left out if their
+    link was seen: those continue in another row.
     """
     ends = carried.select(
         page="source_id",
@@ -304,21 +305,21 @@ def _kept(
 
 
 def going_on(steps: ir.Table) -> ir.Table:
-    """The carried steps of pages on which something happened since."""
+    """The carried steps of pages that have later steps."""
     return steps.filter(_.carried, _.steps > 1)
 
 
 def closed(previous: ir.Table, steps: ir.Table) -> ir.Table:
-    """Stretches that had ended before, of the pages that this build carries on."""
+    """Stretches that had ended before, of the pages that this build continues."""
     carried = going_on(steps)
     ended = previous.filter(_.lost_at.notnull())
     return ended.semi_join(carried, ended.source_id == carried.url_id)
 
 
 def _with_first_seen(found: ir.Table, lost: ir.Table, ended: ir.Table) -> ir.Table:
-    """Add ``first_seen``, the beginning of each link's first one: *lost* now, or *ended* before.
+    """Add ``first_seen``, the start of each link's first stretch: *lost* now, or *ended* before.
 
-    A link has several stretches only if it was lost, so only the links of those are added up.
+    A link has several stretches only if it was lost, so only such links are aggregated.
     """
     key = ["source_id", "target_id"]
     earlier = ibis.union(lost.select(*key, "found_at"), ended.select(*key, "found_at"))

@@ -1,7 +1,7 @@
 """One build, from start to end: recipe, fold, write the segments, publish, clean up.
 
-Each step of the fold leaves a file in ``building/``. A build that was interrupted goes on with the
-next step, unless batches or rules have changed since; then it starts again.
+Each step of the fold leaves a file in ``building/``. A build that was interrupted continues with
+the next step, unless batches or rules have changed since; then it starts again.
 """
 
 import shutil
@@ -19,13 +19,13 @@ from inlink.store.configuration import Settings
 from inlink.store.layout import Layout, locked, write_atomically
 
 WriteSegments = Callable[[Path, Path, Settings, StepProgress], None]
-"""The next stage: reads the directory of tables, fills that of segments."""
+"""The next stage: it reads the directory of tables and fills the directory of segments."""
 
 
 def build(
     layout: Layout, settings: Settings, write_segments: WriteSegments, progress: StepProgress
 ) -> Generation | None:
-    """Fold what is new into the next generation and publish it; None where nothing is new.
+    """Fold what is new into the next generation and publish it; None if nothing is new.
 
     Raises:
         BusyError: another build of this data directory is running.
@@ -36,7 +36,7 @@ def build(
         replace_older(layout)
         recipe = make_recipe(layout, settings)
         if recipe is None:
-            shutil.rmtree(layout.building, ignore_errors=True)  # what it was for is gone
+            shutil.rmtree(layout.building, ignore_errors=True)  # its purpose is gone
             _remove_replaced(layout)
             return None
         _prepare(layout, recipe)
@@ -50,14 +50,14 @@ def build(
 
 
 def _remove_replaced(layout: Layout) -> None:
-    """Remove the batches that were replaced and that evidence is not read from any more."""
+    """Remove the replaced batches that evidence no longer reads."""
     current = layout.current_number()
     used = () if current is None else read_generation(layout, current).recipe.batches
     remove_replaced(layout, used)
 
 
 def _prepare(layout: Layout, recipe: Recipe) -> None:
-    """Keep what an interrupted build of the same recipe has done; otherwise start with nothing."""
+    """Keep the work of an interrupted build of the same recipe; otherwise start from nothing."""
     path = layout.building / "recipe.json"
     content = msgspec.json.encode(recipe)
     if path.exists() and path.read_bytes() == content:

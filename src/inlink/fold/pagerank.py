@@ -5,7 +5,7 @@ In: the edges, as two arrays of node numbers. Out: one float64 for each node, su
 With N nodes, damping d and out(u) the number of edges that leave u, PageRank is the vector with
 
     x(v) = (1 - d + d D) / N  +  d * (sum of x(u) / out(u) over the edges u -> v)
-    D    = sum of x(u) over the dangling nodes, those without edges that leave them
+    D    = sum of x(u) over the dangling nodes, which no edges leave
 
 that is, the random surfer of Brin and Page ("The anatomy of a large-scale hypertextual web search
 engine", 1998) with uniform teleport, the mass of dangling nodes spread uniformly (Langville and
@@ -17,36 +17,36 @@ Linear system: divided by its first term, which is the same for every node, x so
 
 where D does not occur (Del Corso, Gulli and Romani, "Fast PageRank computation via a sparse linear
 system", 2005). Dangling nodes pass nothing on, so one last step gives them their values (Ipsen and
-Selee, "PageRank computation, with special attention to dangling nodes", 2007); before that only the
+Selee, "PageRank computation, with special attention to dangling nodes", 2007); before that, only
 nodes that edges leave take part. In a backlink index most nodes are pages that were never visited.
 
-Update rule: a step replaces y by the right side, from y = 1 on. At first y is scaled before each
-step so that what the step changes sums to zero. Steps then approach the solution as fast as the
-walks of surfers mix, as power iteration does, where they would else take off the damping factor
-each time: the error along the solution itself is what the scale takes away.
+Update rule: a step replaces y by the right side, starting from y = 1. At first, y is scaled before
+each step so that the changes of the step sum to zero. Scaling removes the error along the solution
+itself, so that steps approach the solution as fast as the walks of surfers mix, as in power
+iteration. Without it, each step would only reduce the error by the damping factor.
 
-As soon as a step leaves more than a part of the change, the web does not mix, and y is scaled no
-more. From then on, when the nodes that change most have less than half of the edges, steps among
-these alone are put in between, until the others have more to change: most of a web converges soon,
+As soon as a step leaves more than a certain part of the change, the web does not mix, and y is no
+longer scaled. From then on, if the nodes that change most have less than half of the edges, steps
+among only these are inserted until the others have more to change. Most of a web converges soon,
 and then waits for small groups of pages that link to each other ("adaptive": Kamvar, Haveliwala and
-Golub, "Adaptive methods for the computation of PageRank", 2004). What the few pass on to others
+Golub, "Adaptive methods for the computation of PageRank", 2004). Whatever the few pass on to others
 meanwhile is part of the change in the next step over all nodes, so nothing is neglected.
 
-Stopping bound: let c be the sum of the changes, without their signs, in a step over all nodes. In
-the steps that would follow they are at most d c, d d c and so on, so y differs from the solution y*
-by at most c d / (1 - d) in sum, and after the last step, to all nodes, by d times that. With S the
+Stopping bound: let c be the sum of the absolute changes in a step over all nodes. In the steps that
+would follow, it is at most d c, d d c and so on, so y differs from the solution y* by at most
+c d / (1 - d) in sum, and after the last step, to all nodes, by d times that. With S the
 sum of y, the sum of y* is at least S - c d / (1 - d), and at least N, so that
 
     ||y / S - x||  <=  2 ||y - y*|| / (sum of y*)
                    <=  2 d**2 / (1 - d) * c / max(N, S - c d / (1 - d))
 
-in the L1 norm. A step that is not scaled multiplies c by d or less, though rounding may hide that,
-and one that is scaled by less, or it is the last such. The iteration ends when the bound is at most
-the tolerance; with the defaults after some 200 steps over all nodes at most.
+in the L1 norm. A step that is not scaled multiplies c by d or less, although rounding may hide
+that. A scaled step multiplies it by less, or is the last scaled one. The iteration ends when the
+bound is at most the tolerance; with the defaults, after at most some 200 steps over all nodes.
 
-Memory: the matrix is 0 and 1, the weights being in the vector, divided by out(u) before each
-product. SciPy wants 8 bytes an edge for the ones; cut into blocks of rows, they share one short
-array of ones, and an edge takes the 4 bytes of its source.
+Memory: the matrix contains only 0 and 1, because the vector is divided by out(u) before each
+product. SciPy needs 8 bytes per edge for the ones. Cut into blocks of rows, the matrix shares one
+short array of ones, and an edge takes the 4 bytes of its source.
 """
 
 from collections.abc import Callable
@@ -58,17 +58,17 @@ from scipy.sparse import csr_array
 
 DAMPING = 0.85
 TOLERANCE = 1e-12
-"""L1 distance to the exact vector that is allowed, not counting rounding."""
+"""Allowed L1 distance to the exact vector, not counting rounding."""
 
 BLOCK_EDGES = 1 << 18
 MIXES = 0.6
 """While a step leaves less than this part of the change, the web mixes."""
 TRIAL = 5
-"""Steps before that is asked: the first are not like the others."""
+"""Steps before that is checked: the first ones are not typical."""
 BUSY = 0.3
 """A node is busy when it changes by more than this part of the mean change."""
 BUSY_EDGES = 0.5
-"""Steps among the busy nodes are worth while when they have less than this part of the edges."""
+"""Steps among the busy nodes are worthwhile if these have less than this part of the edges."""
 
 Nodes = NDArray[np.uint32] | NDArray[np.int32] | NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -87,13 +87,13 @@ def pagerank(
 ) -> Floats:
     """PageRank of the graph of *nodes* nodes with the edges *sources[i]* -> *targets[i]*.
 
-    The edges are distinct and in any order: they are sorted here, so that the same graph gives the
-    same bytes. Memory: 20 bytes an edge while it sorts, those of the arguments included, 12 after
-    that; some 50 bytes a node. It is faster when the pages of a site have successive numbers.
+    The edges are distinct and in any order; they are sorted here, so that the same graph gives the
+    same bytes. Memory: 20 bytes per edge during the sort, including the arguments, and 12 after it;
+    some 50 bytes per node. It is faster if the pages of a site have successive numbers.
 
     Raises:
         ValueError: a node number out of range, an edge given twice, arrays of different lengths,
-            2**31 nodes or more, or a damping or tolerance not between 0 and 1.
+            2**31 nodes or more, or a damping or tolerance that is not between 0 and 1.
     """
     if not (0 < damping < 1 and 0 < tolerance < 1):
         raise ValueError(f"damping {damping}, tolerance {tolerance}: expected between 0 and 1")
@@ -102,7 +102,7 @@ def pagerank(
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Rows of a matrix of 0 and 1: for each node, the sources of the edges that reach it."""
+    """Rows of a 0-1 matrix: for each node, the sources of the edges that reach it."""
 
     lengths: NDArray[np.int32]
     blocks: list[tuple[int, csr_array[np.float64]]]  # number of the first row, and the rows
@@ -114,7 +114,7 @@ class _Rows:
         return out
 
     def among(self, chosen: NDArray[np.intp]) -> "_Rows":
-        """The rows and columns of the *chosen* nodes, which ascend."""
+        """The rows and columns of the *chosen* nodes, which are in ascending order."""
         number = np.full(len(self.lengths), -1, np.int32)
         number[chosen] = np.arange(len(chosen), dtype=np.int32)
         columns, lengths = [], []
@@ -130,9 +130,9 @@ class _Rows:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A graph numbered anew: first the nodes that edges leave, then the dangling ones."""
+    """A renumbered graph: first the nodes that edges leave, then the dangling ones."""
 
-    order: NDArray[np.intp]  # by new number, the old one
+    order: NDArray[np.intp]  # the old number, by the new one
     out: NDArray[np.int32]  # how many edges leave each of the nodes that edges leave
     linking: _Rows  # of these nodes
     dangling: _Rows
@@ -214,10 +214,10 @@ class Graph:
     def _settle(
         self, y: Floats, change: Floats, sizes: Floats, weights: Floats, enough: float
     ) -> None:
-        """Steps among the busy nodes, which add to *y* what comes of the last *change*.
+        """Steps among the busy nodes, which add the consequences of the last *change* to *y*.
 
-        *sizes* are the changes without their signs. The steps end when these sum to less than those
-        of the other nodes, or *enough*.
+        *sizes* are the absolute changes. The steps end when those of the busy nodes sum to less
+        than those of the other nodes, or than *enough*.
         """
         busy = np.flatnonzero(sizes > BUSY * sizes.mean())
         lengths = self.linking.lengths
@@ -259,7 +259,7 @@ def _sorted_edges(sources: Nodes, targets: Nodes, number: NDArray[np.uint32]) ->
 
 
 def _rows(lengths: NDArray[np.integer], columns: NDArray[np.int32], width: int) -> _Rows:
-    """Rows cut into blocks of about BLOCK_EDGES edges.
+    """Rows, cut into blocks of about BLOCK_EDGES edges.
 
     Attributes are assigned because the constructor of csr_array copies slices.
     """

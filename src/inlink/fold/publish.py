@@ -1,8 +1,8 @@
-"""Publishing a generation, and cleaning up the old ones.
+"""Publishing a generation, and cleaning up old ones.
 
-A generation gets its place by one rename and is served from the moment ``CURRENT`` names it.
+A generation gets into place by one rename, and is served from the moment ``CURRENT`` names it.
 A server holds a shared lock on ``in-use.lock`` of the generation that it serves; only directories
-on which nobody holds one are removed.
+that are not locked are removed.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from inlink.store.layout import BusyError, Layout, locked, publish_directory, wr
 
 
 def publish(layout: Layout, recipe: Recipe, counts: Counts) -> Generation:
-    """Make ``building/``, which has all that it needs, the current generation."""
+    """Make ``building/``, which is complete, the current generation."""
     generation = Generation(recipe, counts, dt.datetime.now(dt.UTC))
     write_atomically(layout.building / "generation.json", msgspec.json.encode(generation))
     finish_publishing(layout)
@@ -24,15 +24,15 @@ def publish(layout: Layout, recipe: Recipe, counts: Counts) -> Generation:
 
 
 def finish_publishing(layout: Layout) -> None:
-    """Move a finished ``building/`` to its place, and let ``CURRENT`` name the newest generation.
+    """Move a finished ``building/`` to its place, and make ``CURRENT`` name the newest generation.
 
-    Also what a build does first, for one that died between these two.
+    A build also does this first, in case an earlier one died between the two.
     """
     finished = layout.building / "generation.json"
     if finished.exists():
         number = msgspec.json.decode(finished.read_bytes(), type=Generation).recipe.number
         layout.generations.mkdir(exist_ok=True)
-        for folder in ("steps", "spill"):  # not before: without them the build would start again
+        for folder in ("steps", "spill"):  # not earlier: without them the build would start again
             shutil.rmtree(layout.building / folder, ignore_errors=True)
         publish_directory(layout.building, layout.generation(number))
     newest = max(layout.generation_numbers(), default=None)
@@ -41,7 +41,7 @@ def finish_publishing(layout: Layout) -> None:
 
 
 def remove_old_generations(layout: Layout, keep: int) -> list[int]:
-    """Remove all but the newest *keep* generations and those in use; returns what was removed."""
+    """Remove all but the newest *keep* generations and those in use; returns those removed."""
     removed = []
     for number in layout.generation_numbers()[:-keep]:
         directory = layout.generation(number)

@@ -2,7 +2,7 @@
 
 In: the live link graph of a generation. Out: the tables ``ranks`` and ``domain_ranks``.
 The algorithm is in ``pagerank``, the 0 to 100 scale in ``scale``; here the two graphs are numbered
-and brought into memory: 8 bytes an edge, and what ``pagerank`` needs besides.
+and loaded into memory: 8 bytes per edge, in addition to what ``pagerank`` needs.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def rank_pages(
 ) -> pa.Table:
     """Rows of ``ranks``, in the order of ``url_id``."""
     of_domains = urls.select("url_id", "domain_id")
-    # Most links lead to pages of the same domain: so numbered, these are near in memory.
+    # Most links lead to pages of the same domain: numbered like this, these are near in memory.
     numbered = _numbered(
         page_nodes(graph, pages).inner_join(of_domains, "url_id"), "domain_id", "url_id"
     )

@@ -4,8 +4,8 @@ In: the ranks of the generation published before and its history, and the ranks 
 rows of the tables ``past_ranks``, ``past_domain_ranks`` and ``rank_days``.
 
 A generation's *rank day* is the UTC day of the last visit that it has folded, but never before the
-rank day of the generation before. Of two with the same rank day, the later one's ranks are that
-day's. A past value is written only where a rank differs from that of the rank day before, so ranks
+rank day of the previous generation. If two have the same rank day, it gets the ranks of the later
+one. A past value is written only if a rank differs from that of the previous rank day, so ranks
 that do not change cost nothing.
 """
 
@@ -16,23 +16,23 @@ from ibis import _
 from inlink.fold.workspace import count
 
 UNKNOWN = -1
-"""The rank of what was no node of the graph."""
+"""The rank of whatever was not a node of the graph."""
 
 
 def rank_days(published: ir.Table, pages_before: ir.Table, pages: ir.Table) -> ir.Table:
     """The days for which there are ranks, ascending.
 
-    *published* are those up to the generation whose pages are *pages_before*. It is empty where
-    that one was made before such days were kept, and then its own pages give its day.
+    *published* are those up to the generation whose pages are *pages_before*. It is empty if that
+    generation was made before such days were kept; then its pages give its day.
     """
     before = _with_last_visit(published, pages_before)
     return _with_last_visit(before, pages).order_by("day")
 
 
 def _with_last_visit(days: ir.Table, pages: ir.Table) -> ir.Table:
-    """*days* and the day of the last visit of *pages*, unless a later one is there already.
+    """*days* and the day of the last visit of *pages*, unless *days* has a later one.
 
-    Without any visit there are no ranks that could have a day.
+    Without any visit, there are no ranks that could have a day.
     """
     last_visit = pages.agg(day=_.visited_at.max().date()).filter(_.day.notnull())
     not_before = last_visit.filter((_.day > days.day.max().as_scalar()).fill_null(True))
@@ -48,10 +48,10 @@ def past_ranks(
     are the new ranks, and the last of *days* is their day.
     """
     if count(days) < 2:
-        return past  # which is empty: before the first rank day nothing is known
+        return past  # which is empty: nothing is known from before the first rank day
     key, rank = names
     today = ibis.literal(days.day.max().to_pyarrow().as_py(), "date")
-    same_day = past.filter(_.until == today)  # the generation before has the same rank day
+    same_day = past.filter(_.until == today)  # the previous generation has the same rank day
     day_before = ibis.union(
         same_day.select(key, rank), before.anti_join(same_day, key).select(key, rank)
     )

@@ -1,4 +1,4 @@
-"""What a build has to do, and what a finished generation says of itself."""
+"""What a build has to do, and what a finished generation records about itself."""
 
 import datetime as dt
 
@@ -23,9 +23,9 @@ class Counts(msgspec.Struct, frozen=True):
 class Recipe(msgspec.Struct, frozen=True):
     """What a build folds. Two builds with the same recipe make the same generation.
 
-    ``previous`` is the generation that the fold goes on from, None where it starts from nothing.
-    ``ranked_before`` is the one that this one takes the place of: its ranks become past values.
-    ``fold_rules`` and ``segment_format`` are versions of `inlink.store.versions`.
+    ``previous`` is the generation from which the fold continues, None if it starts from nothing.
+    ``ranked_before`` is the one that this one replaces: its ranks become past values.
+    ``fold_rules`` and ``segment_format`` are versions from `inlink.store.versions`.
     """
 
     number: int
@@ -34,7 +34,7 @@ class Recipe(msgspec.Struct, frozen=True):
     new_batches: tuple[str, ...]
     failed_visits: int
     redirect_hops: int
-    drop_parameters: tuple[str, ...] = ()  # plans of earlier versions have none of what follows
+    drop_parameters: tuple[str, ...] = ()  # recipes of earlier versions have none of the following
     robot_name: str = ""
     stale_days: int | None = None
     ranked_before: int | None = None
@@ -43,24 +43,25 @@ class Recipe(msgspec.Struct, frozen=True):
 
     @property
     def is_of_older_rules(self) -> bool:
-        """Whether a build by this version of Inlink would make another generation of the same."""
+        """Whether this version of Inlink would make another generation of the same batches."""
         return (self.fold_rules, self.segment_format) != (FOLD_RULES, SEGMENT_FORMAT)
 
 
 class Generation(msgspec.Struct, frozen=True):
     """``generation.json``."""
 
-    recipe: Recipe = msgspec.field(name="plan")  # the name that versions before 0.3 gave it
+    recipe: Recipe = msgspec.field(name="plan")  # its name in versions before 0.3
     counts: Counts
     created_at: dt.datetime
 
 
 def make_recipe(layout: Layout, settings: Settings) -> Recipe | None:
-    """What to build next; None where the current generation has it all.
+    """What to build next; None if the current generation has everything.
 
-    The fold starts from nothing where it cannot go on from the previous generation: other settings
-    of what is live, other rules of the fold, or a batch that was taken away or replaced. Where only
-    the format of segments is another, it goes on with no new batches.
+    The fold starts from nothing if it cannot continue from the previous generation, because the
+    settings that decide what is live or the rules of the fold have changed, or because a batch was
+    removed or replaced. If only the format of segments has changed, it continues with no new
+    batches.
     """
     batches = tuple(path.name for path in layout.batch_directories())
     current = layout.current_number()
@@ -90,7 +91,7 @@ def make_recipe(layout: Layout, settings: Settings) -> Recipe | None:
 
 
 def _rules(recipe: Recipe) -> tuple[object, ...]:
-    """What the tables of two generations have to have in common for a fold to go on."""
+    """What the tables of two generations must have in common for a fold to continue."""
     extraction = recipe.drop_parameters, recipe.robot_name
     return (
         *extraction,
@@ -102,6 +103,6 @@ def _rules(recipe: Recipe) -> tuple[object, ...]:
 
 
 def read_generation(layout: Layout, number: int) -> Generation:
-    """``generation.json`` of finished generation *number*."""
+    """``generation.json`` of the finished generation *number*."""
     path = layout.generation(number) / "generation.json"
     return msgspec.json.decode(path.read_bytes(), type=Generation)

@@ -2,13 +2,13 @@
 
 In: PageRank, and the sources of the edges it was computed from. Out: a whole number for each node.
 
-PageRank shrinks as the graph grows, for it sums to 1. What a node receives through links,
+PageRank shrinks as the graph grows, because it sums to 1. What a node receives through links,
 
     r(v) = x(v) / x0 - 1,    x0 = (1 - d + d D) / N
 
-does not: x0 is what every node has without any link (``pagerank`` has the formula), so that in
-units of x0 the equation is r(v) = d * (sum of (1 + r(u)) / out(u) over the edges u -> v), which
-knows neither N nor D nor anything that has no path to v. This is PageRank before normalisation (Del
+does not: x0 is what every node has without any link (``pagerank`` has the formula). In units of x0,
+the equation is r(v) = d * (sum of (1 + r(u)) / out(u) over the edges u -> v), which depends neither
+on N nor on D nor on any node without a path to v. This is PageRank before normalisation (Del
 Corso, Gulli and Romani, "Fast PageRank computation via a sparse linear system", 2005).
 InLink Rank is
 
@@ -23,17 +23,17 @@ from numpy.typing import NDArray
 from inlink.fold.pagerank import DAMPING, Nodes
 
 FINEST = 0.01
-"""R0: what each of 85 pages receives that a page without in-links links to; the scale is
+"""R0: what each page receives from a page without in-links that links to 85 pages; the scale is
 logarithmic above, linear below."""
 
 HIGHEST = 1e7
-"""R1: what makes 100; a little more than the first domain of the whole web receives."""
+"""R1: the amount that makes 100, a little more than the first domain of the whole web receives."""
 
 
 def inlink_rank(
     pagerank: NDArray[np.float64], sources: Nodes, *, damping: float = DAMPING
 ) -> NDArray[np.int16]:
-    """InLink Rank, 0 to 100, of the nodes whose PageRank is *pagerank*; 0 if nothing links there.
+    """InLink Rank, 0 to 100, of the nodes whose PageRank is *pagerank*; 0 without links.
 
     *sources* and *damping* are those that PageRank was computed with.
     """

@@ -2,22 +2,22 @@
 
 In: the pages of the previous generation, the visits of new batches, and of all batches.
 Out: *steps*. A step is a visit that sets the state of its page or adds links to it, numbered from 0
-along the page's time. Visits that change nothing (a first failure, a revisit of what is already
-known) are no steps.
+in order of time for each page. Visits that change nothing (a first failure, a revisit of content
+already known) are not steps.
 
-A visit is *whole* if it shows all that is there: what it lacks is lost. An incomplete visit is not.
-It adds or confirms the links that count by its outcome. It is neither a failure nor a success, and
-of all states it can only bring its page that of ``ok``. Where a complete visit of the page has the
-same instant, it is ignored.
+A visit is *whole* if it shows everything on the page: links that it lacks are lost. An incomplete
+visit is not whole. It adds or confirms the links that count by its outcome. It is neither a failure
+nor a success, and the only state that it can give its page is ``ok``. If a complete visit of the
+page has the same instant, the incomplete one is ignored.
 
-Time itself makes steps as well: a page *expires* when nobody has visited it for ``stale_days``, and
-on the day from which its robots directives forbid to show it. Time is that of the newest visit that
-the build knows, so that the fold depends on visits alone.
+Time itself also makes steps: a page *expires* when it has not been visited for ``stale_days``, and
+on the day from which its robots directives forbid showing it. The current time is that of the
+newest visit that the build knows, so that the fold depends on visits alone.
 
-A page whose new visits all come after its last known one goes on from where the previous generation
-left it: that state is its step 0, *carried*. A page whose past is reopened (a visit from before its
-last known one or from before it expired, a revisit whose content has to be looked up) is folded
-again from all of its visits.
+If all new visits of a page come after its last known one, the page continues from where the
+previous generation left it: that state is its step 0, *carried*. A page whose past is reopened (by
+a visit from before its last known one or from before it expired, or by a revisit whose content must
+be looked up) is folded again from all of its visits.
 """
 
 import datetime as dt
@@ -35,10 +35,10 @@ _NOT_FOLDED = ("file", "offset", "original_url", "etag", "last_modified")
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What a build reads of visits.
+    """The tables that a build reads about visits.
 
     ``pages``, ``referrals`` and ``redirects`` are the previous generation's; ``new`` and ``every``
-    hold the visits of the batches it has not folded, and of all batches.
+    hold the visits of the batches that it has not folded, and of all batches.
     """
 
     pages: ir.Table
@@ -48,7 +48,7 @@ class Sources:
     every: ir.Table
 
     def newest(self) -> dt.datetime:
-        """The time of the newest visit, which is now for the fold."""
+        """The time of the newest visit, which the fold takes for now."""
         times = ibis.union(self.pages.select("visited_at"), self.new.select("visited_at"))
         newest: dt.datetime | None = times.visited_at.max().to_pyarrow().as_py()
         return newest or dt.datetime.fromtimestamp(0, dt.UTC)
@@ -56,48 +56,48 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """What decides when pages expire: what time it is, and after how many days a page is stale."""
+    """What decides when pages expire: the current time, and after how many days a page is stale."""
 
     now: dt.datetime
     stale_days: int | None
 
     def stale_at(self, table: ir.Table) -> ir.Value:
-        """When a page that was visited last at ``visited_at`` is stale; null: never."""
+        """When a page last visited at ``visited_at`` becomes stale; null: never."""
         if self.stale_days is None:
             return ibis.null("timestamp('UTC', 6)")
         return table.visited_at + ibis.interval(days=self.stale_days)
 
     def has_come(self, time: ir.Value) -> ir.Value:
-        """Whether *time* is not after now."""
+        """Whether *time* has come."""
         return time <= ibis.literal(self.now, "timestamp('UTC', 6)")
 
     def next_time(self, time: ir.Value) -> ir.Value:
-        """The *time* of what comes next; now, where nothing does."""
+        """The *time* of the next event; now, if there is none."""
         return time.coalesce(ibis.literal(self.now, "timestamp('UTC', 6)"))
 
 
 def in_time(table: ir.Table) -> list[ir.Value]:
-    """The order of visits: by time, and by what they saw where two share an instant."""
+    """The order of visits: by time; two at the same instant, by what they saw."""
     return [table.visited_at, table.visit_id]
 
 
 def distinct_visits(visits: ir.Table) -> ir.Table:
-    """One row a visit, without the columns that the fold has no use for."""
+    """One row per visit, without the columns that the fold does not use."""
     columns = [name for name in visits.columns if name not in _NOT_FOLDED]
     return visits.select(columns).distinct()
 
 
 def that_count(visits: ir.Table) -> ir.Table:
-    """*visits* without incomplete ones of the instant of a complete one of the same page.
+    """*visits* without incomplete ones at the same instant as a complete one of the same page.
 
-    *visits* has all visits of its pages that have one instant.
+    For each instant of a page, *visits* has all visits or none.
     """
     complete, partial = visits.filter(_.complete), visits.filter(~_.complete)
     return ibis.union(complete, partial.anti_join(complete, ["url_id", "visited_at"]))
 
 
 def reopened_pages(sources: Sources, expiry: Expiry) -> ir.Table:
-    """Pages (``url_id``) that have to be folded again from all their visits."""
+    """Pages (``url_id``) to fold again from all their visits."""
     pages, new = sources.pages, sources.new
     both = new.inner_join(pages, "url_id").select(
         new.url_id,
@@ -132,8 +132,8 @@ def reopened_pages(sources: Sources, expiry: Expiry) -> ir.Table:
 def _redirecting(sources: Sources) -> ir.Table:
     """Pages with a live redirect and a new visit that was not complete.
 
-    Such a page may link and redirect to one URL at once. The graph, which has one row for both,
-    cannot go on from the row that it had.
+    Such a page may both link and redirect to one URL. The graph has one row for both, and cannot
+    continue from the row that it had.
     """
     redirects = sources.redirects.filter(_.lost_at.isnull())
     partial = sources.new.filter(~_.complete)
@@ -141,7 +141,7 @@ def _redirecting(sources: Sources) -> ir.Table:
 
 
 def visits_to_fold(sources: Sources, reopened: ir.Table, expiry: Expiry) -> ir.Table:
-    """Every visit that this build looks at, with the carried states of the pages that go on."""
+    """Every visit that this build folds, with the carried states of the pages that continue."""
     again = distinct_visits(sources.every.semi_join(reopened, "url_id"))
     fresh = sources.new.anti_join(reopened, "url_id")
     visits = _observed(that_count(ibis.union(again, fresh)))
@@ -182,17 +182,18 @@ _FOLDED = (
     "has_content",
     "carried",
 )
-"""What the fold knows of a visit: columns of ``visits``, of ``pages``, and these.
+"""What the fold knows about a visit: columns of ``visits``, of ``pages``, and these.
 
-- ``whole``: what it does not show is not there. Of a revisit, if its content is known as a whole.
-- ``titled``: a title that it does not show is not there.
+- ``whole``: links that it does not show are not there. A revisit is whole if its content is known
+  as a whole.
+- ``titled``: if it shows no title, there is none.
 - ``has_content``: a revisit may refer to it.
 - ``carried``: it is a state of the previous generation.
 """
 
 
 def _observed(visits: ir.Table) -> ir.Table:
-    """Visits as they were observed, each with its own content."""
+    """Visits as observed, each with its own content."""
     content = _.outcome.isin(ANSWERS).ifelse(_.visit_id, ibis.null("int64"))
     return visits.mutate(
         content_visit_id=content,
@@ -208,24 +209,24 @@ def _observed(visits: ir.Table) -> ir.Table:
 
 
 def revisits(visits: ir.Table) -> ir.Table:
-    """Those of *visits* that say that something is as it was, and which URL they speak of."""
+    """Those of *visits* that report unchanged content, and the URL that they refer to."""
     return visits.filter(_.outcome == "unchanged").mutate(
         refers_to_id=_.refers_to_id.coalesce(_.url_id)
     )
 
 
 def resolve_named(visits: ir.Table, every: ir.Table) -> ir.Table:
-    """Give revisits that name what they refer to the outcome, title and content of that visit.
+    """Give each revisit that names what it refers to the outcome, title and content of that visit.
 
-    One that names a payload digest or another URL refers to the latest earlier visit of that URL
-    that answered with such content (a digest that is not known agrees with any). A revisit that
-    refers to nothing we have keeps the outcome ``unchanged``.
+    A revisit that names a payload digest or another URL refers to the latest earlier visit of that
+    URL that answered with such content (an unknown digest agrees with any). If we have no such
+    visit, the revisit keeps the outcome ``unchanged``.
 
-    A complete visit counts above incomplete ones. But where an incomplete one is later, nobody
-    knows which of the two is meant, so that the revisit is not whole either.
+    A complete visit takes precedence over incomplete ones. But if an incomplete one is later, it is
+    unknown which of the two is meant, so the revisit is not whole either.
 
-    What another URL had is looked up among its visits in *every* batch: the states that *visits*
-    carry over say too little of it.
+    The content of another URL is looked up among its visits in *every* batch, because the states
+    that *visits* carry over do not say enough about it.
     """
     again = revisits(visits)
     borrowers = again.filter(again.refers_to_id != again.url_id)
@@ -245,7 +246,7 @@ def borrowing(visits: ir.Table) -> ir.Table:
 def on_own_pages(visits: ir.Table, outcomes: ir.Table) -> ir.Table:
     """*visits* with what borrowed content means for their own pages (``own_outcome``).
 
-    Its links have then the id of the revisit.
+    The links of that content then have the id of the revisit.
     """
     known = visits.left_join(outcomes, "visit_id")
     borrows = known["own_outcome"].notnull()
@@ -278,7 +279,7 @@ _CANDIDATE = (
 
 
 def _contents(visits: ir.Table, *, lends: bool = False) -> ir.Table:
-    """What a revisit may refer to; *lends*: one of another URL."""
+    """The visits that a revisit may refer to; *lends*: a revisit of another URL."""
     contents = visits.filter(_.has_content).select(*_CANDIDATE)
     return contents.mutate(lends=ibis.literal(lends))
 
@@ -322,8 +323,8 @@ def state_visits(visits: ir.Table, failed_visits: int) -> ir.Table:
     """Mark the visits of the fold (``acts``) that set their page's state or add links to it.
 
     Also adds ``run``: how many failed visits in a row, up to and including this one. A carried
-    state brings the failures that it ended with. A page that may not be shown any more, by what
-    robots directives said before, is ``noindex``.
+    state starts with the failures that it ended with. A page that earlier robots directives no
+    longer allow to be shown is ``noindex``.
     """
     gone = visits.outcome.isin(SHOWN) & (visits.unavailable_after <= visits.visited_at)
     visits = visits.mutate(outcome=gone.fill_null(False).ifelse("noindex", visits.outcome))
@@ -338,14 +339,14 @@ def state_visits(visits: ir.Table, failed_visits: int) -> ir.Table:
         run=(_.failed.ifelse(1, 0) + _.failures).sum().over(within).cast("int32")
     ).drop("stretch")
     adds = counted.whole | counted.outcome.isin(list(COUNTING))
-    # A page that was seen in part only has links, though nothing else is known of it.
+    # A page seen only in part has links, although nothing else is known about it.
     says = counted.carried | (counted.outcome != "unchanged")
     acts = says & (~counted.failed | (counted.run >= failed_visits))
     return counted.mutate(acts=acts & adds)
 
 
 _VISITED, _STALE, _UNAVAILABLE = 2, 1, 0
-"""What comes first at one instant."""
+"""The order of steps at one instant."""
 
 
 def expiries(visits: ir.Table, expiry: Expiry) -> ir.Table:
@@ -392,9 +393,10 @@ _OF_STEP = (
 def number_steps(visits: ir.Table, expired: ir.Table) -> ir.Table:
     """The steps among *visits* (see `state_visits`) and *expired*, numbered from 0 by page.
 
-    ``stage`` is the number of whole steps up to and including this one, less 1: what a page shows
-    at a stage is all that its steps show. ``stages`` is the page's last. ``settled`` are whole
-    steps, but not the carried ones of pages that have links of incomplete visits as well.
+    ``stage`` is the number of whole steps up to and including this one, less 1: at a stage, a page
+    shows everything that the steps of the stage show. ``stages`` is the page's last stage.
+    ``settled`` are whole steps, except carried ones of pages that also have links of incomplete
+    visits.
     """
     visited = visits.filter(_.acts).mutate(
         content_visit_id=_.outcome.isin(ANSWERS).ifelse(_.content_visit_id, ibis.null("int64")),
@@ -427,8 +429,8 @@ _SAME_STATE = ("outcome", "content_visit_id")
 def fold_pages(previous: ir.Table, visits: ir.Table, steps: ir.Table) -> ir.Table:
     """The state of every page after its last visit (table ``pages``).
 
-    *visits* are those of `state_visits`. A page of which nothing is known, as it was seen in part
-    only, has the outcome ``unchanged``.
+    *visits* are those of `state_visits`. A page about which nothing is known, because it was seen
+    only in part, has the outcome ``unchanged``.
     """
     along = ibis.window(group_by="url_id", order_by=in_time(visits))
     numbered = visits.mutate(nth=ibis.row_number().over(along))
@@ -467,7 +469,7 @@ def fold_pages(previous: ir.Table, visits: ir.Table, steps: ir.Table) -> ir.Tabl
 
 
 def _last_states(steps: ir.Table) -> ir.Table:
-    """The state of each page after its last step, and what the next build has to know of it."""
+    """The state of each page after its last step, and what the next build must know about it."""
     until = ibis.struct({"outcome": steps.outcome, "at": steps.unavailable_after})
     last = steps.group_by("url_id").agg(
         outcome=_.outcome.argmax(
@@ -490,7 +492,7 @@ def _last_states(steps: ir.Table) -> ir.Table:
 
 
 def _content(visits: ir.Table) -> ir.Value:
-    """What is kept of a page's content; as one value, for a part that is null is passed over."""
+    """What is kept about a page's content; as one value, because a null part would be skipped."""
     names = ("content_visit_id", "payload_digest", "proof_visit_id")
     return ibis.struct({name: visits[name] for name in names})
 

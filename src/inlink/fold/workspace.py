@@ -1,7 +1,7 @@
-"""The engine of a build: runs one step at a time and keeps what it made, so a build can resume.
+"""The engine of a build: runs one step at a time and keeps its result, so a build can resume.
 
 Each step is an Ibis expression whose result becomes one Parquet file. A file appears under its name
-only when it is whole; a build that starts again after a crash takes the files that are there.
+only when it is whole; a build that restarts after a crash uses the files that are there.
 """
 
 import threading
@@ -18,13 +18,13 @@ from ibis.backends.duckdb import Backend
 from numpy.typing import NDArray
 
 StepProgress = Callable[[str, float | None], None]
-"""Called with the name of the step under way and its share done (0 to 1, None where unknown)."""
+"""Called with the name of the running step and its share done (0 to 1, None if unknown)."""
 
 _MAPPED_ROWS = 1 << 14
-"""Rows that are in Python at a time."""
+"""Rows that are in Python at one time."""
 
 _DICTIONARY_SIZE = 5000
-"""Values of a column that are worth a dictionary: ids never are, and trying costs much time."""
+"""Maximum number of values in a dictionary: ids are not worth one, and trying takes long."""
 
 
 class Workspace:
@@ -43,7 +43,7 @@ class Workspace:
             preserve_insertion_order=False,
         )
         self._connection.raw_sql("SET TimeZone = 'UTC'")
-        # Without these, a query's progress is unknown in a script, and printed elsewhere.
+        # Without these, a query's progress is unknown in a script, and printed otherwise.
         self._connection.raw_sql("SET enable_progress_bar = true")
         self._connection.raw_sql("SET enable_progress_bar_print = false")
 
@@ -52,10 +52,10 @@ class Workspace:
         self._connection.disconnect()
 
     def read(self, files: Sequence[Path], schema: pa.Schema) -> ir.Table:
-        """The rows of Parquet *files* together; an empty table of *schema* where there are none.
+        """The rows of Parquet *files* together; an empty table of *schema* if there are none.
 
-        Columns that files of an earlier version lack are null, but for what such files say in
-        another way.
+        Columns that files of an earlier version lack are null, unless such files have the value in
+        another form.
         """
         if not files:
             return self._empty(schema)
@@ -63,7 +63,7 @@ class Workspace:
         return _as_now(self._connection.read_parquet(names, union_by_name=True), schema)
 
     def read_placed(self, files: Sequence[Path], schema: pa.Schema) -> ir.Table:
-        """The same, and where each row stands: ``batch``, its directory, and ``row``, its place."""
+        """The same, and where each row is: ``batch``, its directory, and ``row``, its place."""
         if not files:
             nowhere = {"batch": ibis.literal(""), "row": ibis.literal(0, "int32")}
             return self._empty(schema).mutate(**nowhere)
@@ -81,7 +81,7 @@ class Workspace:
         return self._make(self.tables / f"{name}.parquet", expression.select(**columns))
 
     def write(self, name: str, rows: pa.Table, schema: pa.Schema) -> ir.Table:
-        """Write a table of the generation that was made outside the engine."""
+        """Write a table of the generation made outside the engine."""
         path = self.tables / f"{name}.parquet"
         temporary = path.with_suffix(".part")
         pq.write_table(rows.cast(schema), temporary, compression="zstd")
@@ -99,7 +99,7 @@ class Workspace:
         function: Callable[[dict[str, Any]], dict[str, Any] | None],
         schema: pa.Schema,
     ) -> ir.Table:
-        """Make an intermediate table of what *function* makes of each row; None leaves it out."""
+        """Make an intermediate table by applying *function* to each row; None drops the row."""
         path = self.steps / f"{name}.parquet"
         if not path.exists():
             self.step(f"{name}-before", expression)
@@ -146,7 +146,7 @@ class Workspace:
 
 
 def _as_now(rows: ir.Table, schema: pa.Schema) -> ir.Table:
-    """The columns of *schema*, of files of this version and earlier ones.
+    """The columns of *schema*, from files of this version and earlier ones.
 
     Visits had ``truncated`` before they had ``complete``.
     """

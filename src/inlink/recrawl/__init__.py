@@ -1,1 +1,1 @@
-"""What is most worth fetching now: from a generation to a plan for the crawler."""
+"""What is most worth fetching now: a generation in, a plan for the crawler out."""

@@ -1,7 +1,7 @@
-"""One plan, from the current generation to its entries.
+"""Makes one plan: the current generation in, its entries out.
 
-The tables are read by the engine of the build, within ``memory_limit``; what does not fit goes to
-disk. Only the chosen URLs come into Python. One generation and one time give one plan.
+The engine of the build reads the tables within ``memory_limit``, and spills to disk if they do not
+fit. Only the chosen URLs come into Python. The same generation and time give the same plan.
 """
 
 import contextlib
@@ -27,11 +27,11 @@ from inlink.store.configuration import Settings
 from inlink.store.layout import Layout, locked
 
 Entries = Callable[[], Iterator[PlanEntry]]
-"""The entries of a plan, best first; may be called again."""
+"""Returns the entries of a plan, best first; may be called again."""
 
 
 class NoGenerationError(ValueError):
-    """There is nothing to plan from."""
+    """There is no generation to plan from."""
 
 
 @contextlib.contextmanager
@@ -41,19 +41,19 @@ def planned(
     """The *budget* URLs that are most worth fetching at the time *at*.
 
     Raises:
-        NoGenerationError: nothing was built yet.
-        BusyError: another plan of this data directory is being made.
+        NoGenerationError: nothing has been built yet.
+        BusyError: another plan for this data directory is being made.
     """
     number = layout.current_number()
     if number is None:
         raise NoGenerationError(
-            f"{layout.root} has no generation yet: crawl some seeds (`inlink crawl`), ingest what"
-            " came of it, and build"
+            f"{layout.root} has no generation yet: crawl some seeds (`inlink crawl`), ingest the"
+            " crawl files (`inlink ingest`), and build (`inlink build`)"
         )
     layout.plans.mkdir(parents=True, exist_ok=True)
     with locked(layout.plans / ".lock"):
         working = layout.plans / "working"
-        shutil.rmtree(working, ignore_errors=True)  # what was left by one that was killed
+        shutil.rmtree(working, ignore_errors=True)  # left by one that was killed
         work = Workspace(working, settings.memory_limit, progress)
         try:
             _choose(work, layout, settings, number, budget, at)
@@ -94,8 +94,8 @@ def _choose(
 def _with_validators(chosen: ir.Table, visits: ir.Table, urls: ir.Table) -> ir.Table:
     """Rows of the plan, with what a conditional request needs of the page's last content.
 
-    Content that was cut off is fetched anew: that it is still the same would say too little. The
-    digest is left out where a field of the header may have said more than the body (``noindex``, a
+    Content that was cut off is fetched anew, because "not modified" would say too little about it.
+    The digest is left out if a header field may have said more than the body (``noindex``, a
     canonical): the same body without that field is another page.
     """
     plain = (_.outcome == "ok") & ~_.robots.re_search("nofollow|none")

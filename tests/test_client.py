@@ -526,7 +526,7 @@ def test_the_pauses_double_and_the_attempts_end(
     told.tell(*[error(500)] * 12)
     raised = failure(world, told, attempts=12, timeout=10_000)
     assert raised.status == 500
-    assert raised.__notes__ == ["Given up after attempt 12."]
+    assert raised.__notes__ == ["Gave up after attempt 12."]
     assert len(told.seen) == 12
     longest = [min(BASE * 2**number, LONGEST) for number in range(11)]
     assert all(most / 2 <= made <= most for made, most in zip(pauses, longest, strict=True))
@@ -600,8 +600,11 @@ def test_a_server_that_keeps_silent_is_given_up(world: World) -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("<html><h1>Sign in</h1>", "get-metrics: text/html, which is no JSON; it begins '<html>"),
-        ("", "which is no JSON"),
+        (
+            "<html><h1>Sign in</h1>",
+            "get-metrics: text/html, which is not JSON; it begins with '<html>",
+        ),
+        ("", "which is not JSON"),
         (
             '{"metrics": [{"target": "a"}]}',
             "missing required field `backlinks` - at `$.metrics[0]`",
@@ -635,7 +638,7 @@ def test_a_redirect_is_not_followed_with_the_key(world: World, told: ToldServer)
     told.tell(Told("", 301, {"Location": there}))
     raised = failure(world, told)
     assert raised.status == 301
-    assert "sends to https://example.com/backlinks/v1.0/get-metrics:" in raised.description
+    assert "redirects to https://example.com/backlinks/v1.0/get-metrics." in raised.description
 
 
 def test_a_huge_target_is_an_error(world: World, told: ToldServer, pauses: list[float]) -> None:
@@ -648,7 +651,7 @@ def test_a_huge_target_is_an_error(world: World, told: ToldServer, pauses: list[
 
 @pytest.mark.parametrize("url", ["", "example.com", "ftp://example.com", "https://", "/backlinks"])
 def test_a_base_url_has_to_be_one(url: str) -> None:
-    with pytest.raises(ValueError, match="is no base URL; one is like https://"):
+    with pytest.raises(ValueError, match="is not a base URL such as https://"):
         Client(url, KEY)
 
 
@@ -814,7 +817,7 @@ def test_a_file_that_changed_meanwhile_is_an_error(
 ) -> None:
     content = export_file([backlink(1)])
     told.tell(COMPLETE, File(content, cuts=[40], tag=tag and '"one"'), File(content, tag=tag))
-    with pytest.raises(ClientError, match="changed while it was downloaded"):
+    with pytest.raises(ClientError, match="changed during the download"):
         world.result(told.url, lambda client: client.exported(TASK_ID))
 
 
@@ -920,8 +923,8 @@ LINE = "u,v,t,a,,false,false,,1,2,2019-01-08,2019-01-08"
         (b"<html>", "incorrect header check"),
         (b"", "cut off"),
         (export_file([backlink(1)])[:-9], "cut off"),
-        (gzip.compress(b""), "without even a header"),
-        (gzip.compress(b"<html>\r\n"), "columns .*'url_from'.* are not in its header"),
+        (gzip.compress(b""), "has no header"),
+        (gzip.compress(b"<html>\r\n"), "header .* lacks the columns .*'url_from'"),
         (gzip.compress(f"{HEADER}\r\n{LINE[:-11]}\r\n".encode()), "11 cells"),
         (gzip.compress(f"{HEADER}\r\n{LINE[:-10]}soon\r\n".encode()), "last_visited"),
         (gzip.compress(f"{HEADER}\r\n{LINE}\r\n".encode("utf-16")), "utf-8"),

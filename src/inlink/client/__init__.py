@@ -7,10 +7,11 @@
         for link in client.raw_backlinks("example.com", mode="domain"):
             print(link.url_from, link.first_seen)
 
-`Client` has a method for each command (``client``), which returns a `Reply` or `Rows` (``lazy``):
-questions that are asked when they are used, by plain code, or with ``await`` and ``async for``.
-The rest is written once for both, over one of the two wires of ``wire``: ``server`` sends and tries
-again, ``decode`` reads answers, ``export`` and ``csv_gz`` exports. All failures are `ClientError`s.
+`Client` has a method for each command (``client``). Each method returns a `Reply` or `Rows`
+(``lazy``), which send the request when you use them: in plain code, or with ``await`` and
+``async for``. The rest is written once for both, over one of the two wires of ``wire``: ``server``
+sends and retries, ``decode`` reads answers, ``export`` and ``csv_gz`` read exports. All failures
+are `ClientError`s.
 """
 
 from inlink.client.answers import Subscription, Task

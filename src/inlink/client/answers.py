@@ -1,4 +1,4 @@
-"""Answers that other servers of the API give in less strict a form than Inlink's own.
+"""Answers that other servers of the API give in a less strict form than Inlink does.
 
 The structs of all other answers are those of `inlink.contract.answers`.
 """
@@ -9,7 +9,7 @@ from inlink.contract.answers import TaskStatus
 
 
 class Task(Struct, frozen=True):
-    """A task of download-all-backlinks; ``download_file`` is where its file is, if it has one."""
+    """A task of download-all-backlinks; ``download_file`` is the URL of its file, if it has one."""
 
     task_status: TaskStatus
     task_id: str = ""
@@ -17,9 +17,9 @@ class Task(Struct, frozen=True):
 
 
 class Subscription(Struct, frozen=True):
-    """What the key may still ask.
+    """What the key may still request.
 
-    ``expiration_date`` is read from ``expiraton_date``: so the API spells it.
+    ``expiration_date`` is read from ``expiraton_date``, as the API spells it.
     """
 
     status: str

@@ -1,10 +1,10 @@
 """The client: one method for each command of the API, and the export as a whole.
 
-In: a server's base URL and a key. Out: `Reply` and `Rows`, which ask when they are used.
+In: a server's base URL and a key. Out: `Reply` and `Rows`, which send requests when they are used.
 """
 
 # mypy: disable-error-code="overload-overlap"
-# A str is an iterable of str too; the first overload that fits is the one that counts.
+# A str is also an iterable of str; the first overload that fits is the one that counts.
 
 import datetime as dt
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
@@ -83,18 +83,19 @@ T = TypeVar("T")
 class Client:
     """A client of a server of the Backlinks API v1.0; for plain code and for coroutines.
 
-    *base_url* is what stands before ``/backlinks/v1.0/``. A request is sent at most *attempts*
-    times, and takes, with its pauses, no more than about *timeout* seconds. May be used by several
-    threads; in coroutines, by one event loop.
+    *base_url* is the part of the URL before ``/backlinks/v1.0/``. A request is sent at most
+    *attempts* times, and takes about *timeout* seconds at most, including the pauses. Several
+    threads may use a client, but coroutines only on one event loop.
 
-    The methods are named as the commands. They raise nothing themselves; using what they return
-    raises a `ClientError` where the request fails. A target is a domain, host or URL, with or
-    without a scheme; *mode* says how it is meant: "domain" (with every name beneath it), "host"
-    (exactly this one) or "url". Where several targets can be asked for, one text is answered with
-    one struct, and an iterable of any length with one for each, in order, a hundred to a request.
+    The methods are named after the commands. They raise nothing themselves; using what they return
+    raises a `ClientError` if the request fails. A target is a domain, host or URL, with or without
+    a scheme; *mode* says how to read it: "domain" (with every name below it), "host" (exactly this
+    one) or "url". Methods that take several targets return one struct for one string. For an
+    iterable of any length they return one struct for each target, in order, and send a hundred
+    targets per request.
 
     Raises:
-        ValueError: *base_url* is no http or https URL.
+        ValueError: *base_url* is not an http or https URL.
     """
 
     def __init__(
@@ -102,9 +103,7 @@ class Client:
     ) -> None:
         url = httpx.URL(base_url)
         if url.scheme not in ("http", "https") or not url.host:
-            raise ValueError(
-                f"{base_url!r} is no base URL; one is like https://api.example.com:8080"
-            )
+            raise ValueError(f"{base_url!r} is not a base URL such as https://api.example.com:8080")
         self._server = Server(url, apikey, attempts, timeout)
         context = httpx.create_ssl_context()
         self._wires = Wires(
@@ -112,11 +111,11 @@ class Client:
         )
 
     def close(self) -> None:
-        """Close the connections of plain code; at the end of a ``with``, it happens by itself."""
+        """Close the connections of plain code; the end of a ``with`` block does this for you."""
         self._wires.blocking.client.close()
 
     async def aclose(self) -> None:
-        """Close all connections; at the end of an ``async with``, it happens by itself."""
+        """Close all connections; the end of an ``async with`` block does this for you."""
         self.close()
         await self._wires.waiting.client.aclose()
 
@@ -149,7 +148,7 @@ class Client:
     def metrics(
         self, target: str | Iterable[str], *, mode: Mode = "host"
     ) -> Reply[TargetMetrics] | Rows[TargetMetrics]:
-        """Live backlinks, referring domains, IPs and others, counted (get-metrics)."""
+        """Counts of live backlinks, referring domains, IPs and others (get-metrics)."""
         return self._each("get-metrics", MetricsAnswer, lambda a: a.metrics, target, mode=mode)
 
     @overload
@@ -159,7 +158,7 @@ class Client:
     def summary(
         self, target: str | Iterable[str], *, mode: Mode = "host"
     ) -> Reply[TargetSummary] | Rows[TargetSummary]:
-        """Everything that is counted, with the first of each list (get-summary)."""
+        """All counts, with the first entries of each list (get-summary)."""
         return self._each("get-summary", SummaryAnswer, lambda a: a.summary, target, mode=mode)
 
     @overload
@@ -251,7 +250,7 @@ class Client:
     ) -> Rows[Backlink]:
         """The first *limit* (to 10,000) live backlinks, in order (get-backlinks).
 
-        *per_domain* is how many are listed of a referring domain (to 100), None: all.
+        *per_domain* (to 100) is how many are listed of each referring domain; None lists all.
         """
         return self._rows(
             "get-backlinks",
@@ -288,8 +287,8 @@ class Client:
     ) -> Rows[Backlink]:
         """All live backlinks, in no special order (get-raw-backlinks).
 
-        *page_size* (to 100,000) is how many a request brings; the next page is asked for when the
-        loop gets there.
+        *page_size* (to 100,000) is how many one request returns; the next page is requested when
+        the loop gets there.
         """
 
         async def pages(wire: Wire) -> AsyncGenerator[list[Backlink], None]:
@@ -323,8 +322,8 @@ class Client:
     ) -> Rows[NewLostBacklink]:
         """The first *limit* (to 10,000) backlinks found or lost (get-new-lost-backlinks).
 
-        Days are inclusive, and UTC: from yesterday, to today, unless they are given. *url_from*
-        keeps only links from that domain. None of the other filters keeps all.
+        Days are inclusive and in UTC; by default, from yesterday to today. *url_from* keeps only
+        links from that domain. Any other filter that is None keeps all.
         """
         return self._rows(
             "get-new-lost-backlinks",
@@ -356,7 +355,7 @@ class Client:
     ) -> Rows[NewLostRefdomain]:
         """The first *limit* (to 10,000) domains that came or went (get-new-lost-refdomains).
 
-        Days as in `new_lost_backlinks`.
+        Days are as in `new_lost_backlinks`.
         """
         return self._rows(
             "get-new-lost-refdomains",
@@ -386,7 +385,7 @@ class Client:
     ) -> Rows[DayCount]:
         """Backlinks found and lost on each day (get-new-lost-backlinks-count).
 
-        Days and filters as in `new_lost_backlinks`.
+        Days and filters are as in `new_lost_backlinks`.
         """
         return self._rows(
             "get-new-lost-backlinks-count",
@@ -414,7 +413,7 @@ class Client:
     ) -> Rows[DayCount]:
         """Referring domains that came and went on each day (get-new-lost-refdomains-count).
 
-        Days as in `new_lost_backlinks`.
+        Days are as in `new_lost_backlinks`.
         """
         return self._rows(
             "get-new-lost-refdomains-count",
@@ -435,7 +434,7 @@ class Client:
         limit: int = 100,
         order_by: CountOrder = "backlinks",
     ) -> Rows[Anchor]:
-        """The first *limit* (to 10,000) anchor texts, most frequent first (get-anchors)."""
+        """The first *limit* (to 10,000) anchor texts, the most frequent first (get-anchors)."""
         return self._rows(
             "get-anchors",
             AnchorsAnswer,
@@ -454,7 +453,7 @@ class Client:
         limit: int = 100,
         order_by: CountOrder = "backlinks",
     ) -> Rows[LinkedPage]:
-        """The first *limit* (to 10,000) URLs of the target, most linked first (get-pages)."""
+        """The first *limit* (to 10,000) URLs of the target, the most linked first (get-pages)."""
         return self._rows(
             "get-pages",
             PagesAnswer,
@@ -485,14 +484,15 @@ class Client:
         )
 
     def evidence(self, url_from: str, url_to: str) -> Reply[EvidenceAnswer]:
-        """What proves a backlink: the record, and where in the page it stands (/v2/evidence).
+        """The proof of a backlink: the record, and the link's place in the page (/v2/evidence).
 
-        Of servers of Inlink only, as all about one link. URLs without a scheme are of either.
+        Only Inlink servers have this and the other requests about one link. A URL without a scheme
+        stands for http and https.
         """
         return self._proof("evidence", EvidenceAnswer, url_from, url_to)
 
     def evidence_record(self, url_from: str, url_to: str) -> Reply[bytes]:
-        """That record itself, as WARC without compression (/v2/evidence/record)."""
+        """That record itself, as uncompressed WARC (/v2/evidence/record)."""
 
         async def ask(wire: Wire) -> bytes:
             return await self._server.record(wire, {"url_from": url_from, "url_to": url_to})
@@ -500,38 +500,38 @@ class Client:
         return Reply(self._wires, ask)
 
     def verify(self, url_from: str, url_to: str) -> Reply[Check]:
-        """Whether a backlink is there now, by a page fetched for it (/v2/verify).
+        """Whether a backlink is there now, checked by fetching its page (/v2/verify).
 
-        The key has to be one that may; a check may take a minute.
+        The key must be allowed to do this. A check may take a minute.
         """
         return self._proof("verify", Check, url_from, url_to)
 
     def subscription_info(self) -> Reply[Subscription]:
-        """What the key may still ask (get-subscription-info)."""
+        """What the key may still request (get-subscription-info)."""
         return self._reply(
             "get-subscription-info", SubscriptionAnswer, lambda a: a.subscription_info
         )
 
     def download_all_backlinks(self, target: str, *, mode: Mode = "host") -> Reply[Task]:
-        """Start an export (download-all-backlinks); `export` does that and what follows."""
+        """Start an export (download-all-backlinks); `export` does this and everything after it."""
         return self._reply(
             "download-all-backlinks", Task, lambda task: task, target=target, mode=mode
         )
 
     def download_all_backlinks_status(self, task_id: str) -> Reply[Task]:
-        """How far an export is (download-all-backlinks-status)."""
+        """The status of an export (download-all-backlinks-status)."""
         return self._reply(
             "download-all-backlinks-status", Task, lambda task: task, task_id=task_id
         )
 
     def export(self, target: str, *, mode: Mode = "host") -> Rows[Backlink]:
-        """All live backlinks, by way of a file that the server writes.
+        """All live backlinks, from a file that the server writes.
 
-        Each loop starts an export, waits for it, and reads the file as it comes; a download that
-        breaks off goes on where it was.
+        Each loop starts an export, waits for it, and reads the file as it arrives. An interrupted
+        download continues where it stopped.
 
         Raises:
-            ExportError: in the loop: the key has another export under way.
+            ExportError: in the loop: the key has another running export.
         """
 
         async def pages(wire: Wire) -> AsyncGenerator[list[Backlink], None]:
@@ -543,10 +543,10 @@ class Client:
         return Rows(self._wires, pages)
 
     def exported(self, task_id: str) -> Rows[Backlink]:
-        """The same of an export that was started before, which costs nothing again.
+        """The rows of an export that was started earlier; reading them again costs no units.
 
         Raises:
-            ExportError: in the loop: there is no such export (any more).
+            ExportError: in the loop: there is no such export, or no longer.
         """
         return Rows(self._wires, lambda wire: export.read(self._server, wire, task_id))
 

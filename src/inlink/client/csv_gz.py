@@ -1,10 +1,10 @@
-"""From the bytes of an export file to backlinks; the other way round is `inlink.exports.csv_gz`.
+"""Read backlinks from the bytes of an export file; `inlink.exports.csv_gz` writes such files.
 
-In: the bytes of a gzip-compressed CSV file, in pieces of any size. Out: rows, as they are complete;
-no more than a piece is held at a time. Columns are found by the names in the header; others are
-ignored. The apostrophe before a text that a spreadsheet would run as a formula is removed, so that
-the rows are those of get-raw-backlinks. (A text that really begins with an apostrophe and such a
-character loses it too: the file does not tell them apart.)
+In: the bytes of a gzip-compressed CSV file, in pieces of any size. Out: rows, as soon as they are
+complete; no more than one piece is held at a time. Columns are found by their names in the header;
+unknown columns are ignored. The apostrophe before a text that a spreadsheet would run as a formula
+is removed, so that the rows are those of get-raw-backlinks. (A text that really begins with an
+apostrophe and such a character loses its apostrophe too: the file does not distinguish the two.)
 """
 
 import codecs
@@ -24,7 +24,7 @@ from inlink.contract.export_file import FORMULA_STARTS, GZIP_WINDOW
 from inlink.contract.rows import Backlink
 
 PIECE = 1 << 18  # bytes that are decompressed at a time
-MAX_RECORD = 1 << 20  # characters; a quote that is never closed would swallow the file
+MAX_RECORD = 1 << 20  # characters; without it, a quote that is never closed would fill the memory
 
 Record = list[str]
 
@@ -39,16 +39,16 @@ class CsvGz:
         self._columns: list[_Column] | None = None
 
     def feed(self, data: bytes) -> Iterator[list[Backlink]]:
-        """The rows that are complete when *data* has come too.
+        """The rows that *data* completes.
 
         Raises:
-            ClientError: this is no such file.
+            ClientError: this is not an export file.
         """
         try:
             for piece in self._decompressed(data):
                 if rows := self._rows(self._complete(self._text.decode(piece))):
                     yield rows
-        except (zlib.error, csv.Error, ValueError) as error:  # ValueError: of Unicode, of msgspec
+        except (zlib.error, csv.Error, ValueError) as error:  # ValueError: Unicode and msgspec
             raise unexpected("The export file", str(error)) from error
 
     def end(self) -> list[Backlink]:
@@ -62,11 +62,11 @@ class CsvGz:
         last = list(csv.reader([self._rest])) if self._rest else []
         rows = self._rows(last)
         if self._columns is None:
-            raise unexpected("The export file", "it is empty, without even a header")
+            raise unexpected("The export file", "it is empty and has no header")
         return rows
 
     def _decompressed(self, data: bytes) -> Iterator[bytes]:
-        """A gzip file may have several members (RFC 1952, 2.2)."""
+        """Decompress *data*; a gzip file may have several members (RFC 1952, 2.2)."""
         while data:
             if self._gzip.eof:
                 self._gzip = zlib.decompressobj(GZIP_WINDOW)
@@ -74,7 +74,7 @@ class CsvGz:
             data = self._gzip.unconsumed_tail or self._gzip.unused_data
 
     def _complete(self, text: str) -> list[Record]:
-        """The records that end in *text*: where a line ends outside of quotes."""
+        """The records that end in *text*. A record ends where a line ends outside quotes."""
         text = self._rest + text
         end = place = 0
         quoted = False
@@ -100,7 +100,7 @@ class CsvGz:
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """Where a field stands, and what an empty cell means."""
+    """The place of a field, and the meaning of an empty cell."""
 
     name: str
     place: int
@@ -108,13 +108,13 @@ class _Column:
     empty: str | None
 
     def value(self, record: Record) -> Any:
-        """The field of *record*; msgspec makes numbers and dates of texts.
+        """The field of *record*, as text; msgspec converts it to a number or a date.
 
         Raises:
             ValueError: the record is too short.
         """
         if self.place >= len(record):
-            raise ValueError(f"a record of {len(record)} cells: {record}")
+            raise ValueError(f"a record has only {len(record)} cells: {record}")
         cell = record[self.place]
         if not cell:
             return self.empty
@@ -126,7 +126,7 @@ class _Column:
 def _columns(header: Record) -> list[_Column]:
     fields = msgspec.structs.fields(Backlink)
     if missing := [field.name for field in fields if field.name not in header]:
-        raise ValueError(f"the columns {missing} are not in its header {header}")
+        raise ValueError(f"its header {header} lacks the columns {missing}")
     empty = empty_values(Backlink)
     return [
         _Column(

@@ -1,8 +1,8 @@
-"""From what a server sends to the structs of the API.
+"""Decode the answers of a server into the structs of the API.
 
-Servers differ in small things, and the specification itself in where nothing is ``null`` and where
-``""``. So unknown names are ignored, numbers may be strings, and nothing is read as what the struct
-has for it.
+Servers differ in details, and the specification itself is not consistent about where a missing
+value is ``null`` and where it is ``""``. So unknown names are ignored, numbers may be strings, and
+a missing value is read as the one that the struct has for it.
 """
 
 from types import NoneType
@@ -18,10 +18,10 @@ Answer = TypeVar("Answer", bound=Struct)
 
 
 def decode(response: httpx.Response, answer: type[Answer]) -> Answer:
-    """The *answer* that the body of *response* is.
+    """The body of *response* as an *answer*.
 
     Raises:
-        ClientError: it is something else.
+        ClientError: the body is something else.
     """
     content = response.content
     try:
@@ -32,14 +32,14 @@ def decode(response: httpx.Response, answer: type[Answer]) -> Answer:
                 _mended(msgspec.json.decode(content), answer), answer, strict=False
             )
     except msgspec.ValidationError as error:
-        raise unexpected(_asked(response), str(error)) from error
+        raise unexpected(_command(response), str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         kind = response.headers.get("Content-Type", "a body without a type")
-        raise unexpected(_asked(response), f"{kind}, which is no JSON", content) from error
+        raise unexpected(_command(response), f"{kind}, which is not JSON", content) from error
 
 
 def empty_values(row: type[Struct]) -> dict[str, str | None]:
-    """What stands for nothing, by field."""
+    """The value that each field has when it is missing."""
     return {
         field.name: None if NoneType in (field.type, *get_args(field.type)) else ""
         for field in msgspec.structs.fields(row)
@@ -47,7 +47,7 @@ def empty_values(row: type[Struct]) -> dict[str, str | None]:
 
 
 def _mended(body: Any, answer: type[Struct]) -> Any:
-    """*body* with nothing in its list of rows as *answer* has it, and without nulls beside it."""
+    """*body* with missing values in its rows as *answer* has them, and without nulls elsewhere."""
     if not isinstance(body, dict):
         return body
     rows = msgspec.structs.fields(answer)[0]
@@ -67,6 +67,6 @@ def _with_empty(row: Any, empty: dict[str, str | None]) -> Any:
     }
 
 
-def _asked(response: httpx.Response) -> str:
-    """The command, without the parameters: the key is one."""
+def _command(response: httpx.Response) -> str:
+    """The command, without its parameters: one of them is the key."""
     return response.url.path.rpartition("/")[2]

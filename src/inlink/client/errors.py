@@ -1,10 +1,10 @@
-"""What can go wrong, as the client raises it.
+"""The errors that the client raises.
 
-    ClientError              any failure; ``status`` says which answer it was, None: there was none
+    ClientError              any failure; ``status`` is that of the answer, None if there was none
     ├── HugeTargetError      the target has too many backlinks to be listed (status 244)
     └── ExportError          a task of download-all-backlinks that gives no file
 
-All of them can be pickled, so that they come back from worker processes.
+All of them can be pickled, so that worker processes can return them.
 """
 
 import email.utils
@@ -20,11 +20,11 @@ SHOWN = 200  # characters of a body that is not the API's
 
 
 class ClientError(Exception):
-    """A request that failed: for good, or as often as it was to be tried.
+    """A request that failed permanently, or on every attempt.
 
-    ``status`` is that of the HTTP answer, None if there was none; ``message`` says what kind of
-    failure it is, ``description`` what exactly is wrong ("" if the server did not say);
-    ``retry_after`` is how many seconds the server asked to wait, None if it did not.
+    ``status`` is that of the HTTP answer, None if there was none. ``message`` names the kind of
+    failure, and ``description`` says what exactly is wrong ("" if the server did not say).
+    ``retry_after`` is how many seconds the server asked the client to wait, None if it did not.
     """
 
     def __init__(
@@ -46,14 +46,14 @@ class ClientError(Exception):
 
 
 class HugeTargetError(ClientError):
-    """The target has too many backlinks to be listed; get-metrics answers for it all the same."""
+    """The target has too many backlinks to be listed; get-metrics still answers for it."""
 
 
 class ExportError(ClientError):
     """A task of download-all-backlinks that gives no file.
 
-    ``task_status`` is "rejected": the key has another export under way, whose id is ``task_id`` if
-    the server says so; or "task id is unknown or deleted".
+    ``task_status`` is "rejected" if the key has another running export, whose id is ``task_id`` if
+    the server gives it; or "task id is unknown or deleted".
     """
 
     def __init__(self, task_status: str, task_id: str) -> None:
@@ -69,7 +69,7 @@ class _Said(msgspec.Struct):
 
 
 def refusal(response: httpx.Response, content: bytes) -> ClientError:
-    """The error that an answer tells, whose status is 244 or not 2xx."""
+    """The error that an answer reports; its status is 244 or not 2xx."""
     status = response.status_code
     if status == HUGE_TARGET_STATUS:
         return HugeTargetError(_message(content) or HUGE_TARGET, status=status)
@@ -91,13 +91,13 @@ def unreachable(error: httpx.RequestError) -> ClientError:
 
 
 def unexpected(what: str, why: str, content: bytes = b"") -> ClientError:
-    """The error of an answer with status 200 that is not what the API says."""
-    begins = f"; it begins {shown(content)!r}" if content else ""
-    return ClientError("The answer is not what the API says.", f"{what}: {why}{begins}.", 200)
+    """The error for an answer with status 200 that does not follow the API."""
+    begins = f"; it begins with {shown(content)!r}" if content else ""
+    return ClientError("The answer does not follow the API.", f"{what}: {why}{begins}.", 200)
 
 
 def shown(content: bytes) -> str:
-    """The beginning of a body, for people."""
+    """The beginning of a body, for people to read."""
     text = " ".join(content[: 4 * SHOWN].decode(errors="replace").split())
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
@@ -105,7 +105,7 @@ def shown(content: bytes) -> str:
 def _description(response: httpx.Response, content: bytes) -> str:
     if response.is_redirect:
         location = response.url.join(response.headers["Location"]).copy_with(query=None)
-        return f"The server sends to {location}: give the base URL that is meant."
+        return f"The server redirects to {location}. Use its base URL."
     return shown(content)
 
 
@@ -124,7 +124,7 @@ def _message(content: bytes) -> str:
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """What the header ``Retry-After`` says: seconds, or a date (RFC 9110, 10.2.3)."""
+    """The seconds that the header ``Retry-After`` gives, or its date (RFC 9110, 10.2.3)."""
     if retry_after is None:
         return None
     try:

@@ -1,6 +1,7 @@
-"""The export: from a target to the rows of its file.
+"""Exports. In: a target. Out: the rows of its export file.
 
-Coroutines over a `Wire`: the task is started, asked for until it is complete, and its file read.
+These are coroutines over a `Wire`: they start the task, ask for its status until it is complete,
+and read its file.
 """
 
 from collections.abc import AsyncGenerator
@@ -18,14 +19,14 @@ FIRST_PAUSE = 0.5  # seconds before the status is asked for again
 LONGEST_PAUSE = 30.0
 GROWTH = 1.5
 
-UNDER_WAY = ("queued_for_processing", "processing")
+RUNNING = ("queued_for_processing", "processing")
 
 
 async def start(server: Server, wire: Wire, target: str, mode: Mode) -> str:
-    """Start an export; its id.
+    """Start an export and return its id.
 
     Raises:
-        ExportError: the key has another one under way.
+        ExportError: the key has another running export.
         ClientError: the request failed.
     """
     asked = {"target": target, "mode": mode}
@@ -52,15 +53,15 @@ async def read(server: Server, wire: Wire, task_id: str) -> AsyncGenerator[list[
 
 
 async def _file_of(server: Server, wire: Wire, task_id: str) -> str:
-    """The URL of the export's file; waits until there is one."""
+    """Wait until the export has a file, and return the file's URL."""
     pause = FIRST_PAUSE
     while True:
         task = await server.get(wire, "download-all-backlinks-status", Task, {"task_id": task_id})
         if task.task_status == "complete":
             if not task.download_file:
-                raise unexpected("download-all-backlinks-status", "a complete task without a file")
+                raise unexpected("download-all-backlinks-status", "a complete task has no file")
             return task.download_file
-        if task.task_status not in UNDER_WAY:
+        if task.task_status not in RUNNING:
             raise ExportError(task.task_status, task_id)
         await wire.pause(pause)
         pause = min(pause * GROWTH, LONGEST_PAUSE)

@@ -1,6 +1,6 @@
-"""What the client's methods return: a question that is asked when its answer is wanted.
+"""What the client's methods return: requests that are sent when their answers are needed.
 
-Both kinds may be used from plain code and from coroutines, and ask anew each time they are used.
+Both kinds can be used from plain code and from coroutines, and send a new request for each use.
 """
 
 from collections.abc import (
@@ -30,7 +30,7 @@ class Wires:
 
 
 class Reply(Generic[T]):
-    """One thing: ``reply.result()``, or ``await reply``. Each asks the server.
+    """One answer: ``reply.result()``, or ``await reply``. Each use sends a request.
 
     Raises:
         ClientError: the request failed.
@@ -41,7 +41,7 @@ class Reply(Generic[T]):
         self._ask = ask
 
     def result(self) -> T:
-        """Ask, and wait for the answer."""
+        """Send the request and wait for the answer."""
         return run(self._ask(self._wires.blocking))
 
     def __await__(self) -> Generator[Any, Any, T]:
@@ -49,10 +49,10 @@ class Reply(Generic[T]):
 
 
 class Rows(Generic[T]):
-    """Any number of things: ``for row in rows``, or ``async for row in rows``.
+    """Any number of rows: ``for row in rows``, or ``async for row in rows``.
 
-    Each loop asks the server, and asks for more only when it gets there. ``rows.result()`` and
-    ``await rows`` make a list of all.
+    Each loop sends its own requests, and requests more rows only when it needs them.
+    ``rows.result()`` and ``await rows`` return a list of all rows.
 
     Raises:
         ClientError: a request failed.
@@ -81,7 +81,7 @@ class Rows(Generic[T]):
                     yield row
 
     def result(self) -> list[T]:
-        """All of them."""
+        """All rows."""
         return list(self)
 
     def __await__(self) -> Generator[Any, Any, list[T]]:

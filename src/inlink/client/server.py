@@ -1,9 +1,10 @@
-"""Requests to one server: how they are written, tried again, and read.
+"""Requests to one server: writing, retrying and reading them.
 
-Coroutines over a `Wire`. In: a command and its parameters, or the URL of a file. Out: its answer,
-or its bytes. A failure that may pass (429, 500, 502, 503, 504, no connection, a broken one) is
-tried again after a pause: as long as ``Retry-After`` says, and no shorter than `BASE` seconds,
-doubled with each attempt, less up to a half by chance: who failed together comes back apart.
+These are coroutines over a `Wire`. In: a command and its parameters, or the URL of a file. Out: its
+answer, or its bytes. After a temporary failure (429, 500, 502, 503, 504, no connection, a broken
+one) the request is retried after a pause. The pause is as long as ``Retry-After`` says, and at
+least `BASE` seconds, doubled with each attempt, minus a random part of up to a half, so that
+clients that failed together do not return together.
 """
 
 import contextlib
@@ -41,7 +42,7 @@ Parameters = Mapping[str, Any]
 
 
 class Trial:
-    """The attempts at one request: so many, and no longer than *timeout* seconds in all."""
+    """The attempts at one request: at most *attempts* of them, within *timeout* seconds in all."""
 
     def __init__(self, attempts: int, timeout: float) -> None:
         self._attempts = attempts
@@ -49,20 +50,20 @@ class Trial:
         self._failed = 0
 
     def left(self) -> float:
-        """Seconds that the next attempt has, more than 0."""
+        """Seconds left for the next attempt, more than 0."""
         return max(0.001, self._deadline - time.monotonic())
 
     async def again(self, wire: Wire, error: ClientError) -> None:
         """Pause before the next attempt.
 
         Raises:
-            ClientError: *error*: this was the last attempt, or there is no time for another.
+            ClientError: *error*, if this was the last attempt or no time is left for another.
         """
         self._failed += 1
         longest = min(BASE * 2 ** (self._failed - 1), LONGEST)
         pause = max(error.retry_after or 0.0, random.uniform(longest / 2, longest))  # noqa: S311
         if self._failed >= self._attempts or pause >= self.left():
-            error.add_note(f"Given up after attempt {self._failed}.")
+            error.add_note(f"Gave up after attempt {self._failed}.")
             raise error
         await wire.pause(pause)
 
@@ -90,7 +91,7 @@ class Server:
     async def proof(
         self, wire: Wire, path: str, answer: type[Answer], parameters: Parameters
     ) -> Answer:
-        """The answer of a command about one link, which only servers of Inlink have.
+        """The answer to a command about one link, which only Inlink servers have.
 
         Raises:
             ClientError: it failed.
@@ -109,7 +110,7 @@ class Server:
     async def post(
         self, wire: Wire, command: str, answer: type[Answer], parameters: Parameters
     ) -> Answer:
-        """The same, with the parameters in a body, where they may be lists.
+        """The answer to *command*, with the parameters in a body, where they may be lists.
 
         Raises:
             ClientError: it failed.
@@ -120,11 +121,11 @@ class Server:
     async def file(self, wire: Wire, url: str) -> AsyncGenerator[bytes, None]:
         """The bytes of the file at *url*, which needs no key.
 
-        When the connection breaks, the download goes on where it was (RFC 9110, 14.2). Each piece
-        that comes renews the patience.
+        If the connection breaks, the download continues where it stopped (RFC 9110, 14.2). Each
+        piece that arrives resets attempts and timeout.
 
         Raises:
-            ClientError: it failed, or the file was changed meanwhile.
+            ClientError: it failed, or the file changed meanwhile.
         """
         place, version = 0, ""
         trial = Trial(self.attempts, self.timeout)
@@ -180,7 +181,7 @@ class Server:
         body: bytes | None,
         timeout: float,
     ) -> httpx.Request:
-        # `quote`, because in a query string a "+" for a space is not understood everywhere.
+        # `quote`, because not every server reads a "+" in a query string as a space.
         query = urlencode(
             {"apikey": self.apikey, "output": "json", **parameters}, quote_via=quote, safe=""
         )
@@ -213,10 +214,10 @@ class Server:
 
 
 def _failed(error: httpx.RequestError) -> ClientError:
-    """*error*, if it may pass.
+    """*error* as a `ClientError`, if the failure may be temporary.
 
     Raises:
-        ClientError: it will not.
+        ClientError: the failure is permanent.
     """
     failed = unreachable(error)
     if not isinstance(error, PASSING_ERRORS):
@@ -234,7 +235,7 @@ async def _opened(wire: Wire, request: httpx.Request) -> AsyncIterator[httpx.Res
 
 
 def _version(response: httpx.Response) -> str:
-    """What tells this version of a file from others; "" if nothing does."""
+    """The validator that distinguishes this version of a file from others; "" if it has none."""
     tag: str = response.headers.get("ETag", "")
     if tag and not tag.startswith("W/"):
         return tag
@@ -243,10 +244,10 @@ def _version(response: httpx.Response) -> str:
 
 
 def _to_skip(response: httpx.Response, place: int, version: str) -> int:
-    """How many bytes of a file's answer are known, where *place* are known of *version*.
+    """How many bytes of *response* to skip if *place* bytes of *version* were already received.
 
     Raises:
-        ClientError: it is an error, or there is no going on with it.
+        ClientError: the answer is an error, or the download cannot continue with it.
     """
     if not response.is_success:
         raise refusal(response, b"")
@@ -255,8 +256,8 @@ def _to_skip(response: httpx.Response, place: int, version: str) -> int:
     if response.status_code == httpx.codes.PARTIAL_CONTENT:
         given = response.headers.get("Content-Range", "")
         if not given.startswith(f"bytes {place}-"):
-            raise unexpected("The export file", f"bytes from {place} were asked, not {given!r}")
+            raise unexpected("The export file", f"bytes from {place} were requested, not {given!r}")
         return 0
     if not version or _version(response) != version:
-        raise unexpected("The export file", "it was changed while it was downloaded")
-    return place  # the server knows no ranges
+        raise unexpected("The export file", "it changed during the download")
+    return place  # the server does not support ranges

@@ -1,7 +1,7 @@
-"""The network and the clock, in two worlds: blocking, and on an event loop.
+"""The network and the clock, in two forms: blocking, and on an event loop.
 
 Everything else is written once, as coroutines over a `Wire`. Over `Blocking` they never wait on an
-event loop, so `run` runs them to their end in a plain call; over `Waiting` they are awaited.
+event loop, so `run` completes them in a plain call; over `Waiting` they are awaited.
 """
 
 import asyncio
@@ -16,22 +16,22 @@ T = TypeVar("T")
 
 
 class Wire(Protocol):
-    """What the client does that takes time."""
+    """The operations of the client that take time."""
 
     async def send(self, request: httpx.Request) -> httpx.Response:
-        """The answer, read to its end. Redirects are not followed: the key is in the URL."""
+        """The complete answer. Redirects are not followed, because the key is in the URL."""
 
     async def open(self, request: httpx.Request) -> httpx.Response:
-        """The answer with its body unread, which has to be closed; redirects are followed."""
+        """The answer, with its body unread; the caller closes it. Redirects are followed."""
 
     def chunks(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
-        """The body of an answer that was opened, as it is sent."""
+        """The body of an opened answer, as it is sent."""
 
     async def close(self, response: httpx.Response) -> None:
-        """Give the connection of an answer back."""
+        """Return the connection of an answer to the pool."""
 
     async def pause(self, seconds: float) -> None:
-        """Let time go by."""
+        """Wait for *seconds*."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +91,10 @@ class Waiting:
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine over `Blocking` to its end."""
+    """Run a coroutine over `Blocking` until it is complete."""
     try:
         coroutine.send(None)
     except StopIteration as done:
         result: T = done.value
         return result
-    raise RuntimeError("a coroutine over a blocking wire has waited for an event loop")
+    raise RuntimeError("a coroutine over a blocking wire waited for an event loop")

@@ -251,14 +251,14 @@ def test_a_key_has_what_it_was_given(keys: Keys) -> None:
 @pytest.mark.parametrize(
     ("limits", "words"),
     [
-        ({"units": -1}, "units of a key are 0 to"),
-        ({"units": 10**15 + 1}, "units of a key are 0 to"),
-        ({"rate": 0.0}, "rate of a key is"),
-        ({"rate": float("nan")}, "rate of a key is"),
-        ({"rate": float("inf")}, "rate of a key is"),
-        ({"rate": 1.0, "burst": 0}, "burst of a key is"),
-        ({"rate": 1.0, "burst": 10**7}, "burst of a key is"),
-        ({"expires_on": "tomorrow"}, '"tomorrow" is not a day; valid: YYYY-MM-DD'),
+        ({"units": -1}, "units of a key must be 0 to"),
+        ({"units": 10**15 + 1}, "units of a key must be 0 to"),
+        ({"rate": 0.0}, "rate of a key must be"),
+        ({"rate": float("nan")}, "rate of a key must be"),
+        ({"rate": float("inf")}, "rate of a key must be"),
+        ({"rate": 1.0, "burst": 0}, "burst of a key must be"),
+        ({"rate": 1.0, "burst": 10**7}, "burst of a key must be"),
+        ({"expires_on": "tomorrow"}, '"tomorrow" is not a day. Valid: YYYY-MM-DD'),
         ({"expires_on": "2026-02-30"}, "not a day"),
         ({"expires_on": "2026-W01-1"}, "not a day"),
     ],
@@ -274,12 +274,12 @@ def test_limits_out_of_range_are_refused(keys: Keys, limits: dict[str, Any], wor
 
 
 def test_a_burst_needs_a_rate(keys: Keys) -> None:
-    with pytest.raises(AccountsError, match="give both"):
+    with pytest.raises(AccountsError, match="Give both"):
         keys.create("client", burst=5)
     keys.create("client")
     with pytest.raises(AccountsError, match="no rate"):
         keys.limit("client", burst=5)
-    with pytest.raises(AccountsError, match="give both"):
+    with pytest.raises(AccountsError, match="Give both"):
         keys.limit("client", rate=None, burst=5)
     with pytest.raises(AccountsError, match="no key"):
         keys.limit("nobody", burst=5)
@@ -319,7 +319,7 @@ def test_a_balance_is_topped_up(keys: Keys, engine: Engine) -> None:
     (key,) = keys.all()
     assert (key.units_limit, key.units_left) == (150, 120)
     for units in (0, -5, 10**15 + 1):
-        with pytest.raises(AccountsError, match="Units to add are 1 to"):
+        with pytest.raises(AccountsError, match="units to add must be 1 to"):
             keys.top_up("client", units)
     with pytest.raises(AccountsError, match="more than 1000000000000000 units"):
         keys.top_up("client", 10**15 - 149)
@@ -484,19 +484,22 @@ def test_the_command_line_says_what_is_wrong(tmp_path: Path) -> None:
     invoke(tmp_path, "create", "--name", "client")
     for arguments, words in (
         (("create", "--name", "client"), "already a key"),
-        (("create", "--name", "x", "--units", "many"), "valid: 5000, or unlimited"),
+        (
+            ("create", "--name", "x", "--units", "many"),
+            "valid: 5000, or unlimited",
+        ),
         (("create", "--name", "x", "--units", "-1"), "valid: 5000, or unlimited"),
         (("create", "--name", "x", "--rate", "5"), "valid: 10/s, 600/m, 5000/h"),
         (("create", "--name", "x", "--rate", "5/d"), "valid: 10/s, 600/m, 5000/h"),
         (("create", "--name", "x", "--rate", "0/s"), "1 an hour to"),
-        (("create", "--name", "x", "--expires", "soon"), "valid: YYYY-MM-DD"),
-        (("create", "--name", "x", "--burst", "2"), "give both"),
+        (("create", "--name", "x", "--expires", "soon"), "Valid: YYYY-MM-DD"),
+        (("create", "--name", "x", "--burst", "2"), "Give both"),
         (("limit", "client"), "nothing to change"),
         (("limit", "nobody", "--units", "5"), "no key"),
         (("top-up", "client", "5"), "unlimited"),
         (("top-up", "client", "unlimited"), "not a number of units"),
         (("usage", "nobody"), "no key"),
-        (("usage", "--from", "yesterday"), "valid: YYYY-MM-DD"),
+        (("usage", "--from", "yesterday"), "Valid: YYYY-MM-DD"),
         (("disable", "nobody"), "no key"),
         (("delete", "9"), "no key"),
     ):

@@ -1,1 +1,1 @@
-"""API keys: what they may spend, how fast, and what they have used."""
+"""API keys: their units, rates and usage."""

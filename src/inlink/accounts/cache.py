@@ -1,9 +1,10 @@
-"""Key checks that do not ask the database at every request.
+"""Key checks that do not query the database for every request.
 
 A key that was found is remembered for a second, so a key that is disabled or deleted stops working
-within that time; one that is in use is looked up again meanwhile, in a thread, so that no request
-waits for it. Keys that are not found are not remembered: a new key works at once, and guesses take
-no memory. The units left that it has are as old: `Keys.units_left` and the ledger know better.
+within that time. A key in use is looked up again meanwhile, in a thread, so that no request waits
+for it. Keys that are not found are not remembered: a new key works at once, and guesses take no
+memory. The units left of a remembered key are as old as the key; `Keys.units_left` and the ledger
+have the current number.
 """
 
 import time
@@ -30,11 +31,11 @@ class KeyCache:
         self._background = ThreadPoolExecutor(1, thread_name_prefix="keys")
 
     def close(self) -> None:
-        """Wait for the look-ups under way."""
+        """Wait for the running look-ups."""
         self._background.shutdown()
 
     def remembered(self, key: str) -> Key | None:
-        """The account of *key*, if it was found less than a second ago; asks no database."""
+        """The account of *key* if it was found less than a second ago; without the database."""
         hashed, now = key_hash(key), time.monotonic()
         found = self._found.get(hashed)
         if found is None or now >= found.until:

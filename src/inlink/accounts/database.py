@@ -1,12 +1,13 @@
-"""The accounts database: its tables, and the one place that makes an engine.
+"""The accounts database: its tables, and the one place that creates an engine.
 
-SQLite in WAL mode, so that servers read while a command line writes; or PostgreSQL, where servers
-run on several machines. A database that an earlier version made gets the tables, columns and
+The database is SQLite in WAL mode, so that servers can read while a command writes; or PostgreSQL,
+if servers run on several machines. A database of an earlier version gets the tables, columns and
 indexes that it lacks.
 
-On SQLite a transaction takes the write lock with its first INSERT, UPDATE or DELETE, and what it
-read before that is no part of it. On PostgreSQL the level is READ COMMITTED. So on both, what must
-not change between reading and writing is a condition of the statement that writes.
+On SQLite a transaction takes the write lock with its first INSERT, UPDATE or DELETE, and does not
+protect what it read before that. On PostgreSQL the isolation level is READ COMMITTED. So on both,
+anything that must not change between reading and writing is a condition of the statement that
+writes.
 """
 
 import sqlite3
@@ -54,8 +55,8 @@ KEYS = Table(
     Column("rate_burst", Integer),  # requests that may come at once; null: unlimited
     Column("next_request_at", BigInteger),  # Unix time, ns; see `inlink.accounts.limits`
     Column("expires_on", String(10)),  # ISO 8601, UTC, the last day; null: never
-    Column("may_verify", Boolean),  # null, as in rows of before there were checks: no
-    sqlite_autoincrement=True,  # the number of a deleted key is not given out again
+    Column("may_verify", Boolean),  # null, as in rows older than live checks: no
+    sqlite_autoincrement=True,  # the number of a deleted key is not used again
 )
 
 USAGE = Table(
@@ -71,7 +72,7 @@ USAGE = Table(
 PACES = Table(
     "paces",
     METADATA,
-    Column("subject", String, primary_key=True),  # what comes at intervals
+    Column("subject", String, primary_key=True),  # what is limited
     Column("next_at", BigInteger, nullable=False),  # Unix time, ns; see `inlink.accounts.limits`
 )
 
@@ -100,18 +101,18 @@ Index(
     postgresql_where=EXPORTS.c.status != "complete",
 )
 LOCK_TIMEOUT = 10.0  # seconds to wait for another writer
-UPGRADE_LOCK = 0x1471  # number of PostgreSQL's advisory lock; any that nobody else uses
+UPGRADE_LOCK = 0x1471  # number of PostgreSQL's advisory lock; any number that nothing else uses
 
 
 class AccountsError(ValueError):
-    """What was asked of the accounts cannot be done; the message says why."""
+    """A request to the accounts that cannot be fulfilled; the message says why."""
 
 
 def connect(location: Path | str) -> Engine:
-    """An engine on the accounts database, which is made or brought up to date if need be.
+    """An engine for the accounts database, which is created or upgraded if necessary.
 
     *location* is the path of an SQLite file, or a URL: ``postgresql://user:password@host/name`` or
-    ``sqlite:////path``. An engine is for the process that made it, not for one forked from it.
+    ``sqlite:////path``. Only the process that created an engine may use it, not a fork of it.
 
     Raises:
         AccountsError: the URL cannot be used, or the database cannot be opened.
@@ -147,8 +148,8 @@ def _url(location: Path | str) -> URL:
 
 def _sqlite(url: URL) -> Engine:
     Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
-    # With IMMEDIATE the driver takes the write lock where a transaction first writes. Taken later,
-    # SQLite would refuse it (SQLITE_BUSY_SNAPSHOT) if another process has written meanwhile.
+    # With IMMEDIATE the driver takes the write lock when a transaction first writes. If it took the
+    # lock later, SQLite would refuse it (SQLITE_BUSY_SNAPSHOT) after a write by another process.
     options = {"timeout": LOCK_TIMEOUT, "isolation_level": "IMMEDIATE"}
     engine = create_engine(url, connect_args=options, hide_parameters=True)
     event.listen(engine, "connect", _set_up_sqlite)
@@ -162,7 +163,7 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _use_wal(connection: Any) -> None:
-    """Of several processes that do this to a new file, SQLite refuses some without waiting."""
+    """Switch to WAL mode. If several processes do so at once, SQLite refuses some immediately."""
     deadline = time.monotonic() + LOCK_TIMEOUT
     while True:
         try:
@@ -177,11 +178,11 @@ def _use_wal(connection: Any) -> None:
 
 def _postgresql(url: URL) -> Engine:
     try:
-        # The database may have been restarted; a log has no business with hashes of keys.
+        # The database may have been restarted; hashes of keys must not appear in a log.
         engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
     except ImportError as error:
         raise AccountsError(
-            "PostgreSQL needs the extra postgres: pip install 'inlink[postgres]'."
+            "PostgreSQL needs the extra `postgres`: pip install 'inlink[postgres]'."
         ) from error
     event.listen(engine, "connect", _set_up_postgresql)
     return engine
@@ -193,7 +194,7 @@ def _set_up_postgresql(connection: Any, _record: Any) -> None:
 
 
 def _upgrade(engine: Engine) -> None:
-    """Add what is missing; of several processes that do so at once, one at a time."""
+    """Add what is missing; several processes that do so at once take turns."""
     sqlite = engine.dialect.name == "sqlite"
     lock = "BEGIN IMMEDIATE" if sqlite else f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})"
     with engine.begin() as connection:

@@ -1,10 +1,10 @@
-"""API keys: made, listed, limited, topped up, disabled, enabled, deleted, and looked up.
+"""API keys: create, list, limit, top up, disable, enable, delete and look them up.
 
-Only the SHA-256 of a key is kept. A key is 256 random bits, so nothing can be gained by guessing,
-and the slow hash that a password needs would only slow every request down.
+Only the SHA-256 of a key is stored. A key is 256 random bits, so it cannot be guessed, and the slow
+hash that a password needs would only slow down every request.
 
-A key may have a balance of units, a rate of requests, and a last day; without one of them it is
-unlimited in that.
+A key may have a balance of units, a rate of requests, and a last day. If it lacks one of them, it
+is unlimited in that respect.
 """
 
 import datetime as dt
@@ -29,7 +29,7 @@ MAX_BURST = 1_000_000
 
 
 class Key(msgspec.Struct, frozen=True):
-    """One API key, without the key itself, which is not kept."""
+    """One API key, without the key itself, which is not stored."""
 
     id: int
     name: str
@@ -38,15 +38,15 @@ class Key(msgspec.Struct, frozen=True):
     units_limit: int | None
     """All units ever given to it since it was last limited; None: unlimited."""
     units_left: int | None
-    """What it might spend when it was looked up; `Keys.units_left` knows what it may now."""
+    """Units it could spend when it was looked up; `Keys.units_left` has the current number."""
     rate_limit: float | None
     """Requests a second; None: unlimited."""
     rate_burst: int | None
-    """Requests that may come at once; None exactly where there is no rate."""
+    """Requests that may come at once; None if, and only if, there is no rate."""
     expires_on: str | None
     """The last day, in UTC, on which it works (ISO 8601); None: it does not expire."""
     may_verify: bool | None
-    """Whether it may have pages fetched for live checks; None: no."""
+    """Whether it may request live checks, for which pages are fetched; None: no."""
 
     def active(self, today: dt.date) -> bool:
         """Whether requests may use it on the day *today* (UTC)."""
@@ -68,10 +68,10 @@ class Keys:
         expires_on: str | None = None,
         may_verify: bool = False,
     ) -> str:
-        """Make a key called *name* and return it; this is the only time that it can be seen.
+        """Create a key called *name* and return it; it cannot be seen again.
 
-        *rate* is in requests a second; *burst* is how many may come at once: without it, as many as
-        a second has, at least one. None: unlimited.
+        *rate* is in requests a second. *burst* is how many requests may come at once; its default
+        is the rate of one second, at least one. None: unlimited.
 
         Raises:
             AccountsError: the name cannot be used or is taken, or a limit is out of range.
@@ -106,7 +106,7 @@ class Keys:
         return self._one(KEYS.c.key_hash == hashed)
 
     def units_left(self, key_id: int) -> int | None:
-        """What a key may spend at this moment; None: unlimited. A key that is deleted has 0."""
+        """The units that a key may spend at this moment; None: unlimited. A deleted key has 0."""
         with self._engine.connect() as connection:
             row = connection.execute(select(KEYS.c.units_left).where(KEYS.c.id == key_id)).first()
         return 0 if row is None else row[0]
@@ -128,10 +128,10 @@ class Keys:
         expires_on: str | UnsetType | None = UNSET,
         may_verify: bool | UnsetType = UNSET,
     ) -> None:
-        """Set what is given anew, as `create` does; None makes the key unlimited in that.
+        """Change the limits that are given, as `create` sets them; None removes a limit.
 
-        *units* is what it may spend from now on, whatever it had before. *burst* alone changes the
-        burst of the rate that the key has.
+        *units* replaces the units that the key has left. *burst* alone changes the burst of the
+        key's rate.
 
         Raises:
             AccountsError: there is no such key, a limit is out of range, or *burst* has no rate.
@@ -149,19 +149,19 @@ class Keys:
             changes["may_verify"] = may_verify
         if not changes:
             raise AccountsError(
-                "There is nothing to change: give units, rate, burst, expires or verify."
+                "There is nothing to change. Give units, rate, burst, expires or verify."
             )
         if not self._change(id_or_name, changes, condition):
-            raise AccountsError(f'The key "{id_or_name}" has no rate that a burst could go with.')
+            raise AccountsError(f'The key "{id_or_name}" has no rate, so it cannot have a burst.')
 
     def top_up(self, id_or_name: str, units: int) -> None:
-        """Add *units* to what a key may spend.
+        """Add *units* to the units that a key may spend.
 
         Raises:
-            AccountsError: there is no such key, it is unlimited, or it would have too many.
+            AccountsError: there is no such key, its units are unlimited, or it would have too many.
         """
         if not 1 <= units <= MAX_UNITS:
-            raise AccountsError(f"Units to add are 1 to {MAX_UNITS}.")
+            raise AccountsError(f"The units to add must be 1 to {MAX_UNITS}.")
         changes = {
             "units_limit": KEYS.c.units_limit + units,
             "units_left": KEYS.c.units_left + units,
@@ -171,13 +171,13 @@ class Keys:
         key = self._one(is_named(id_or_name))
         if key is not None and key.units_limit is None:
             raise AccountsError(
-                f'The key "{id_or_name}" has unlimited units, so it cannot be topped up; '
-                "`inlink keys limit` gives it a balance."
+                f'The key "{id_or_name}" has unlimited units, so it cannot be topped up. '
+                "Use `inlink keys limit` to give it a balance."
             )
         raise AccountsError(f'The key "{id_or_name}" would have more than {MAX_UNITS} units.')
 
     def delete(self, id_or_name: str) -> None:
-        """Delete a key, and what hangs on it but its usage.
+        """Delete a key and everything that depends on it, except its usage.
 
         Raises:
             AccountsError: there is no such key.
@@ -194,7 +194,7 @@ class Keys:
     def _change(
         self, id_or_name: str, values: dict[str, Any], condition: ColumnElement[bool] | None = None
     ) -> bool:
-        """Whether the key meets *condition* and was changed."""
+        """Change the key if it meets *condition*; returns whether it was changed."""
         statement = update(KEYS).where(is_named(id_or_name)).values(values)
         if condition is not None:
             statement = statement.where(condition)
@@ -209,17 +209,17 @@ _SELECT = select(*(KEYS.c[field] for field in Key.__struct_fields__))
 
 
 def key_hash(key: str) -> str:
-    """What is kept of a key: its SHA-256, in hexadecimal."""
+    """The part of a key that is stored: its SHA-256, in hexadecimal."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 def no_such_key(id_or_name: str) -> AccountsError:
-    """The error that says so."""
+    """The error for a key that does not exist."""
     return AccountsError(f'There is no key with the id or name "{id_or_name}".')
 
 
 def checked_day(text: str) -> str:
-    """*text* if it is a day as ISO 8601 writes it (``2026-12-31``).
+    """*text*, if it is a day in ISO 8601 (``2026-12-31``).
 
     Raises:
         AccountsError: it is not.
@@ -229,52 +229,54 @@ def checked_day(text: str) -> str:
             return dt.date.fromisoformat(text).isoformat()
     except ValueError:
         pass
-    raise AccountsError(f'"{text}" is not a day; valid: YYYY-MM-DD, for example 2026-12-31.')
+    raise AccountsError(f'"{text}" is not a day. Valid: YYYY-MM-DD, for example 2026-12-31.')
 
 
 def _checked_name(name: str) -> str:
     name = name.strip()
     if not name or len(name) > MAX_NAME:
-        raise AccountsError(f"A key's name has 1 to {MAX_NAME} characters.")
+        raise AccountsError(f"A key's name must have 1 to {MAX_NAME} characters.")
     if any(unicodedata.category(character).startswith("C") for character in name):
-        raise AccountsError("A key's name has no control characters.")
+        raise AccountsError("A key's name must not have control characters.")
     if name.isascii() and name.isdigit():
-        raise AccountsError("A key's name is not a number: numbers are the keys' ids.")
+        raise AccountsError("A key's name must not be a number, because ids are numbers.")
     return name
 
 
 def _balance(units: int | None) -> dict[str, Any]:
     """The columns of a balance of *units*."""
     if units is not None and not 0 <= units <= MAX_UNITS:
-        raise AccountsError(f"The units of a key are 0 to {MAX_UNITS}, or unlimited.")
+        raise AccountsError(f"The units of a key must be 0 to {MAX_UNITS}, or unlimited.")
     return {"units_limit": units, "units_left": units}
 
 
 def _rate(rate: float | None, burst: int | None) -> dict[str, Any]:
-    """The columns of a rate of so many requests a second."""
+    """The columns of a *rate*, in requests a second."""
     if rate is None:
         if burst is not None:
-            raise AccountsError("A burst goes with a rate: give both.")
+            raise AccountsError("A burst needs a rate. Give both.")
         return {"rate_limit": None, "rate_burst": None}
     if not MIN_RATE <= rate <= MAX_RATE:
-        raise AccountsError(f"The rate of a key is 1 an hour to {MAX_RATE} a second, or unlimited.")
+        raise AccountsError(
+            f"The rate of a key must be 1 an hour to {MAX_RATE} a second, or unlimited."
+        )
     burst = max(1, math.ceil(rate)) if burst is None else _checked_burst(burst)
     return {"rate_limit": rate, "rate_burst": burst}
 
 
 def _checked_burst(burst: int) -> int:
     if not 1 <= burst <= MAX_BURST:
-        raise AccountsError(f"The burst of a key is 1 to {MAX_BURST} requests.")
+        raise AccountsError(f"The burst of a key must be 1 to {MAX_BURST} requests.")
     return burst
 
 
 def is_id(id_or_name: str) -> bool:
-    """Whether that is a key's id: a name is no number, and an id fits in 32 bits."""
+    """Whether *id_or_name* is an id: a name is never a number, and an id fits in 32 bits."""
     return id_or_name.isascii() and id_or_name.isdigit() and len(id_or_name) < 10
 
 
 def is_named(id_or_name: str) -> ColumnElement[bool]:
-    """The condition on KEYS that picks this key."""
+    """The condition on KEYS that selects this key."""
     if is_id(id_or_name):
         return KEYS.c.id == int(id_or_name)
     return KEYS.c.name == id_or_name.strip()

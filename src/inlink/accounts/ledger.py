@@ -1,13 +1,13 @@
-"""The ledger: units taken from a key's balance, and what each key has used, a row for each day.
+"""The ledger: it takes units from a key's balance and records the key's usage, a row for each day.
 
-Balance and usage change in one transaction, so what a balance has lost is always the sum of the
-usage. The database decides whether a balance suffices: in the statement that takes the units, so
-any number of threads, processes and machines may charge one key.
+Balance and usage change in one transaction, so the units taken from a balance always equal the sum
+of the usage. The statement that takes the units also checks, in the database, that the balance
+suffices. So any number of threads, processes and machines may charge one key.
 
-A server charges through `Ledger`, which commits together what waits together (group commit): a
-commit costs about as much for a hundred charges as for one. Where the database is a file that
-nobody else writes to at that moment, a commit takes less time than to wake the thread that makes
-it: `Ledger.post_at_once` makes it then and there.
+A server charges through `Ledger`, which commits waiting charges together (group commit): a commit
+costs about as much for a hundred charges as for one. If the database is a file that nothing else
+writes to at that moment, a commit takes less time than waking the thread that commits. In that
+case `Ledger.post_at_once` commits in the caller's thread.
 """
 
 import datetime as dt
@@ -22,9 +22,9 @@ from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Engine, text
 
-CHECKPOINT_AFTER = 500  # commits at once; each writes a few pages of the write-ahead log
+CHECKPOINT_AFTER = 500  # commits by `post_at_once`; each adds a few pages to the write-ahead log
 
-# An unlimited key is written too: null less the units stays null, and the row stays locked until
+# An unlimited key is updated too: null minus the units stays null, and the row stays locked until
 # the commit, so that the rows of USAGE are always locked in the order of the keys.
 _TAKE_SQL = """
     UPDATE keys SET units_left = units_left - :units
@@ -42,9 +42,9 @@ _TAKE, _RECORD = text(_TAKE_SQL), text(_RECORD_SQL)
 def post(connection: Connection, key_id: int, command: str, requests: int, units: int) -> bool:
     """Take *units* from a key and record them and *requests*, in the caller's transaction.
 
-    Negative units are given back. False, and nothing is written, if the key has fewer units than
-    that, or is no longer there. In one transaction, post in ascending order of keys: then two of
-    them cannot wait for each other.
+    Negative units are given back. Returns False and writes nothing if the key has too few units or
+    no longer exists. In one transaction, post in ascending order of keys: then two transactions
+    cannot wait for each other.
     """
     return _post(connection.execute, _TAKE, _RECORD, key_id, command, requests, units)
 
@@ -58,7 +58,7 @@ def _post(
     requests: int,
     units: int,
 ) -> bool:
-    """As `post`; *execute* runs the statements *take* and *record*, in the form that it takes."""
+    """Like `post`; *execute* runs the statements *take* and *record*, in its own form."""
     day = dt.datetime.now(dt.UTC).date().isoformat()
     usage = {"key_id": key_id, "day": day, "command": command, "requests": requests, "units": units}
     if execute(take, usage).rowcount == 0:
@@ -68,7 +68,7 @@ def _post(
 
 
 class Charge(NamedTuple):
-    """What one request costs whom."""
+    """The cost of one request, and the key that pays."""
 
     key_id: int
     command: str
@@ -76,7 +76,7 @@ class Charge(NamedTuple):
 
     @property
     def account(self) -> tuple[int, str]:
-        """What is charged together."""
+        """Charges with the same account are posted together."""
         return self.key_id, self.command
 
 
@@ -86,7 +86,7 @@ class _Waiting(NamedTuple):
 
 
 class _Checkpoint:
-    """Has the thread bring the write-ahead log into the database."""
+    """Makes the thread copy the write-ahead log into the database."""
 
 
 def _own_connection(engine: Engine) -> sqlite3.Connection | None:
@@ -95,7 +95,7 @@ def _own_connection(engine: Engine) -> sqlite3.Connection | None:
         return None
     pooled = engine.raw_connection()
     connection = cast("sqlite3.Connection", pooled.driver_connection)
-    pooled.detach()  # never to be given to others as it is now
+    pooled.detach()  # with these settings, it must not return to the pool
     connection.execute("PRAGMA busy_timeout=0")
     connection.execute("PRAGMA wal_autocheckpoint=0")
     return connection
@@ -104,9 +104,9 @@ def _own_connection(engine: Engine) -> sqlite3.Connection | None:
 def _post_all(
     charges: Sequence[Charge], post_some: Callable[[int, str, int, int], bool]
 ) -> list[bool]:
-    """Which of *charges* are granted: all of a key if its balance suffices, else first come first.
+    """Which of *charges* are granted: all of a key's if its balance suffices, else the first ones.
 
-    *post_some* is `post` in the transaction of the caller.
+    *post_some* is `post` in the caller's transaction.
     """
     granted = [False] * len(charges)
     by_account = sorted(range(len(charges)), key=lambda place: charges[place].account)
@@ -120,7 +120,7 @@ def _post_all(
 
 
 class Ledger:
-    """Charges requests to keys; for any number of threads of the process that made it."""
+    """Charges requests to keys; for any number of threads of the process that created it."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -133,16 +133,16 @@ class Ledger:
         self._thread.start()
 
     def charge(self, key_id: int, command: str, units: int) -> bool:
-        """Take the units of one request; True, once it is committed, if the key had as many.
+        """Take the units of one request; True, once committed, if the key had enough.
 
         Raises:
-            SQLAlchemyError: it could not be committed.
+            SQLAlchemyError: the charge could not be committed.
             RuntimeError: the ledger is closed.
         """
         return self.submit(key_id, command, units).result()
 
     def submit(self, key_id: int, command: str, units: int) -> "Future[bool]":
-        """What `charge` will return, or raise, for a caller that does not wait here.
+        """What `charge` will return or raise, for a caller that does not want to block.
 
         Raises:
             RuntimeError: the ledger is closed.
@@ -155,12 +155,12 @@ class Ledger:
         return waiting.granted
 
     def post_at_once(self, charges: Sequence[Charge]) -> list[bool] | None:
-        """Whether each of *charges* is granted, committed; None where that would have to wait.
+        """Whether each of *charges* is granted, committed; None if that would mean waiting.
 
-        Is to be called by one thread at a time.
+        Only one thread may call this at a time.
 
         Raises:
-            sqlite3.Error: they could not be committed.
+            sqlite3.Error: the charges could not be committed.
         """
         if self._own is None or self._closed:
             return None
@@ -174,11 +174,11 @@ class Ledger:
             return None
         self._made_at_once += 1
         if self._made_at_once % CHECKPOINT_AFTER == 0:
-            self._waiting.put(_Checkpoint())  # waits for the disk, so it is the thread's
+            self._waiting.put(_Checkpoint())  # waits for the disk, so the thread does it
         return granted
 
     def close(self) -> None:
-        """Commit what waits, and take nothing more."""
+        """Commit the waiting charges, and accept no more."""
         with self._closing:
             self._closed = True
             self._waiting.put(None)
@@ -197,7 +197,7 @@ class Ledger:
                 return
 
     def _all_that_wait(self) -> "list[_Waiting | _Checkpoint | None]":
-        """At least one."""
+        """All waiting entries; waits for at least one."""
         waiting = [self._waiting.get()]
         while True:
             try:
@@ -206,7 +206,7 @@ class Ledger:
                 return waiting
 
     def _commit(self, waiting: list[_Waiting]) -> None:
-        """Post what waits in one transaction, then answer each."""
+        """Post the waiting charges in one transaction, then answer each."""
         try:
             with self._engine.begin() as connection:
                 granted = _post_all([each.charge for each in waiting], partial(post, connection))

@@ -1,10 +1,10 @@
-"""Rate limits: how many requests a second, and how many at once, of keys and of other things.
+"""Rate limits: how many requests a second, and how many at once, for keys and other subjects.
 
-The generic cell rate algorithm (GCRA; ITU-T I.371), which is a token bucket that needs to keep one
-number: ``next_request_at``, the time when the next request is due if they come evenly, at intervals
-of 1/rate. A request may come before that time by no more than (burst - 1) intervals, and moves it
-on by one. Deciding and moving are one UPDATE, so the limit holds over all processes and machines
-(as far as their clocks agree).
+This is the generic cell rate algorithm (GCRA; ITU-T I.371), a token bucket that stores only one
+number: ``next_request_at``, the time when the next request is due if requests come evenly, at
+intervals of 1/rate. A request may come at most (burst - 1) intervals before that time, and moves it
+on by one interval. One UPDATE both decides and moves, so the limit holds across all processes and
+machines (as far as their clocks agree).
 
 Times are whole nanoseconds: sums of floating-point seconds would refuse the last of a burst.
 """
@@ -41,13 +41,13 @@ class RateLimits:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        # SQLite has one writer at a time, and lets others poll: threads had better stand in line.
+        # SQLite has one writer at a time and makes others poll, so it is better to queue threads.
         self._turn = threading.Lock() if engine.dialect.name == "sqlite" else nullcontext()
 
     def take(self, key: Key) -> float:
-        """0.0 if a request with *key* may go on now, else the seconds until one may.
+        """0.0 if a request with *key* may proceed now, else the seconds until one may.
 
-        A request that has to wait is not counted. *key* says the limit, the database what has come.
+        A request that has to wait is not counted. *key* has the limit; the database has the count.
         """
         if key.rate_limit is None or key.rate_burst is None:
             return 0.0
@@ -61,14 +61,14 @@ class RateLimits:
             due: int | None = connection.scalar(
                 select(KEYS.c.next_request_at).where(KEYS.c.id == key.id)
             )
-        if due is None:  # a moment ago the key was deleted, or was given another limit
+        if due is None:  # the key was deleted or given another limit a moment ago
             return 0.0
         return _wait_until(due - early)
 
     def take_pace(self, subject: str, seconds: float, burst: int = 1) -> float:
-        """The same of anything that may come every so many *seconds*, *burst* of it at once.
+        """The same for a *subject* that may come every *seconds* seconds, *burst* times at once.
 
-        What is not under way any more is forgotten.
+        Subjects whose interval is over are forgotten.
         """
         interval, now = round(SECOND * seconds), time.time_ns()
         early = (burst - 1) * interval
@@ -86,7 +86,7 @@ class RateLimits:
 def _wait_until(moment: int) -> float:
     """Seconds from now until *moment*, more than 0.
 
-    *Now* is read anew: the database may have kept this request waiting while another, whose clock
-    was read later, moved the time on by more than one interval from when this one began.
+    The clock is read again: the database may have kept this request waiting while another, whose
+    clock was read later, moved the time on by more than one interval from when this one began.
     """
     return max(1, moment - time.time_ns()) / SECOND

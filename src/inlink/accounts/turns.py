@@ -1,8 +1,8 @@
-"""Charges of requests that were read in one turn of the event loop, committed together.
+"""Commit the charges of all requests that were read in one turn of the event loop together.
 
-In: charges, from coroutines of one event loop. Out: whether each is granted. Those that are made
-while the loop goes through what is ready are committed when it is through: of one request that is
-a moment later, of many at once it is one commit instead of many.
+In: charges, from coroutines of one event loop. Out: whether each is granted. Charges that are made
+while the loop runs its ready callbacks are committed after the last of them. One request is
+committed a moment later; many at once need one commit instead of many.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from inlink.accounts.ledger import Charge, Ledger
 
 Answer = bool | asyncio.Future[bool]
-"""Whether a charge is granted; a future where that cannot be said without waiting."""
+"""Whether a charge is granted; a future if the answer has to be waited for."""
 
 
 class Turns:
@@ -22,10 +22,10 @@ class Turns:
         self._held: list[tuple[Charge, asyncio.Future[Answer]]] = []
 
     async def charge(self, charge: Charge) -> bool:
-        """Take the units of one request; True, once it is committed, if the key had as many.
+        """Take the units of one request; True, once committed, if the key had enough.
 
         Raises:
-            sqlite3.Error, SQLAlchemyError: it could not be committed.
+            sqlite3.Error, SQLAlchemyError: the charge could not be committed.
             RuntimeError: the ledger is closed.
         """
         loop = asyncio.get_running_loop()
@@ -36,7 +36,7 @@ class Turns:
         granted = await held
         if isinstance(granted, bool):
             return granted
-        return await asyncio.shield(granted)  # the ledger goes on though the client leaves
+        return await asyncio.shield(granted)  # the ledger continues even if the client leaves
 
     def _commit(self) -> None:
         held, self._held = self._held, []
@@ -45,7 +45,7 @@ class Turns:
             answers: Sequence[Answer] | None = self._ledger.post_at_once(charges)
             if answers is None:  # the ledger's thread waits for the database
                 answers = [asyncio.wrap_future(self._ledger.submit(*each)) for each in charges]
-        except Exception as error:  # each request tells it
+        except Exception as error:  # each request raises it
             for _, future in held:
                 if not future.done():  # the client left
                     future.set_exception(error)

@@ -1,4 +1,4 @@
-"""What keys have used: requests and units, for each key, day and command."""
+"""The usage of keys: requests and units, for each key, day and command."""
 
 import msgspec
 from sqlalchemy import Engine, select
@@ -8,7 +8,7 @@ from inlink.accounts.keys import checked_day, is_id, is_named, no_such_key
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """What one key used of one command on one day."""
+    """One key's usage of one command on one day."""
 
     key_id: int
     name: str | None
@@ -26,12 +26,12 @@ def usage(
     first: str | None = None,
     last: str | None = None,
 ) -> list[Usage]:
-    """What was used, by all keys or one, from the day *first* to the day *last*, both included.
+    """The usage of all keys, or of one, from the day *first* to the day *last*, both included.
 
-    In the order of key, day, command. A deleted key can be named by its id.
+    The order is by key, day, command. A deleted key can be named by its id.
 
     Raises:
-        AccountsError: there is no such key, a day is none, or *last* is before *first*.
+        AccountsError: there is no such key, a day is not valid, or *last* is before *first*.
     """
     days = [checked_day(day) for day in (first, last) if day is not None]
     if days != sorted(days):
@@ -53,7 +53,7 @@ def usage(
 
 
 def _key_id(engine: Engine, id_or_name: str) -> int:
-    """The id of a key that is there, or that has been and was used."""
+    """The id of a key that exists, or that was deleted but has usage."""
     with engine.connect() as connection:
         found = connection.scalar(select(KEYS.c.id).where(is_named(id_or_name)))
         if found is None and is_id(id_or_name):

@@ -1,7 +1,7 @@
 """Every kind of change between two visits, one story for each, with what must follow from it.
 
 A story visits pages and states the backlinks that are then true, with their dates and reasons, by
-the words of the Backlinks API v1.0 and "Contract decisions" in ARCHITECTURE.md.
+the words of the Backlinks API v1.0 and docs/contract.md.
 """
 
 from collections.abc import Callable

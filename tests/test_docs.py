@@ -1,6 +1,7 @@
 """The documents must say what the code does: settings, commands, options, tables, links."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -203,6 +204,28 @@ def test_the_readme_leads_to_every_document() -> None:
     readme = (ROOT / "README.md").read_text()
     pages = [path.name for path in ROOT.glob("docs/*.md")]
     assert [name for name in pages if f"(docs/{name})" not in readme] == []
+
+
+ROOMS = sorted(path.parent.name for path in ROOT.glob("src/inlink/*/__init__.py"))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_architecture_names_every_module_of_a_room(room: str) -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    parts = re.split(r"^### ", text, flags=re.MULTILINE)
+    (own,) = (part for part in parts if part.startswith(f"{room}/: "))
+    named = [name for row in table_rows(own, "module") for name in re.findall(r"`(\w+)`", row[0])]
+    modules = {path.stem for path in ROOT.glob(f"src/inlink/{room}/*.py")} - {"__init__"}
+    assert sorted(named) == sorted(modules)
+
+
+def test_the_architecture_has_the_layers_that_are_checked() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (layers,) = (rule["layers"] for rule in contracts["contracts"] if rule["type"] == "layers")
+    rows = table_rows((ROOT / "ARCHITECTURE.md").read_text(), "layer")
+    assert [re.findall(r"`(\w+)`", row[1]) for row in rows] == [
+        layer.split(" | ") for layer in layers
+    ]
 
 
 def test_the_readme_names_every_command_of_the_api_that_is_served() -> None:

@@ -10,6 +10,6 @@ its libraries for WARC, HTML, URLs and public suffixes is used. The way through:
     history.fold    visits                -> stretches of time that links were live
     answers         stretches             -> what the commands of the API answer
 
-Contract: ``docs/data-model.md``, "Contract decisions" in ``ARCHITECTURE.md`` and the WHATWG
-standards for URLs, encodings and HTML.
+Contract: ``docs/data-model.md``, ``docs/contract.md`` and the WHATWG standards for URLs,
+encodings and HTML.
 """

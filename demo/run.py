@@ -38,10 +38,18 @@ PATIENCE = 60.0
 MARK = ".made-by-the-demo"
 TARGET = "knots.example"
 LOSER = "lenses.example"
+ABOUT = (
+    f"# The questions are about {TARGET} and {LOSER}: other sites of the web link to both.\n"
+    "# Links inside one site are not backlinks, so they are not in the answers.\n"
+)
 TOUR = (
     ("Who links to it, in numbers?", "get-metrics", {"target": TARGET}),
     ("What do its pages weigh?", "get-inlink-rank", {"target": f"https://{TARGET}/"}),
-    ("Which are the newest links?", "get-backlinks", {"target": TARGET, "limit": "2"}),
+    (
+        "Which link weighs most?",
+        "get-backlinks",
+        {"target": TARGET, "order_by": "inlink_rank", "limit": "1"},
+    ),
     ("Which sites do they come from?", "get-refdomains", {"target": TARGET, "limit": "2"}),
     ("What do the links say?", "get-anchors", {"target": TARGET, "limit": "2"}),
     ("All of them, page by page?", "get-raw-backlinks", {"target": TARGET, "limit": "2"}),
@@ -133,6 +141,7 @@ def _tour(base: str, key: str, web: Web) -> None:
         query = urlencode({"apikey": key, **_today(command), **parameters}, safe=":/")
         return f"{base}/{command}?{query}"
 
+    click.echo(ABOUT)
     for question, command, parameters in TOUR:
         url = url_of(command, parameters)
         click.echo(f"# {question}\ncurl '{url}'")

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from demo.model import Backlink, stage_of
-from demo.run import MARK
+from demo.run import MARK, TARGET
 from demo.web import make_web
 from publicsuffixlist import PublicSuffixList
 
@@ -24,7 +25,10 @@ from inlink.cli import main
 from tests.demo_crawls import write_crawls
 from tests.patience import PATIENCE
 
+Answer = dict[str, list[Any]]
+
 ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
 REASONS = {
     "page_not_found",
     "crawl_error",
@@ -164,13 +168,30 @@ def test_the_tour_crawls_asks_and_ends(truth: list[Backlink], tmp_path: Path) ->
         ("download-all-backlinks", "task_status", "task_id"),
         ("download-all-backlinks-status", "task_status", "task_id", "download_file"),
     ]
-    assert len(answers["get-backlinks"]["backlinks"]) == 2
+    assert len(answers["get-refdomains"]["refdomains"]) == 2
+    is_asked = [urlsplit(link.target).hostname == TARGET for link in truth if link.lost is None]
+    assert [row["backlinks"] for row in answers["get-metrics"]["metrics"]] == [sum(is_asked)]
+    request, answer = readme_request()
+    assert request in re.sub(r"apikey=\w+", "apikey=KEY", done.stdout)
+    assert without_days(answer) == without_days(answers["get-backlinks"])
     header, row = done.stdout.strip().splitlines()[-2:]
     assert header.startswith("url_from,url_to,title,anchor,")
     assert row.startswith("https://")
     assert "All are in the index, and nothing else." in done.stdout
     said = backlinks_of_current_generation(tmp_path / "index")
     assert in_stages(said, stages_of_visits(tmp_path / "index")) == in_stages(truth, stage_of)
+
+
+def readme_request() -> tuple[str, Answer]:
+    """The request that the README shows first, less the address of the server, and its answer."""
+    found = re.search(r"curl 'http://[^/]+(/\S+)'\n```\n\n```json\n(.+?)```", README, re.DOTALL)
+    assert found
+    return found[1], json.loads(found[2])
+
+
+def without_days(answer: Answer) -> str:
+    """An answer, in the order of its fields, less the days: the demo crawls today."""
+    return re.sub(r'"\d{4}-\d\d-\d\d"', '"DAY"', json.dumps(answer))
 
 
 def stages_of_visits(data: Path) -> Callable[[datetime], int]:
@@ -215,7 +236,7 @@ def tour(directory: Path) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def answers_by_command(output: str) -> dict[str, dict[str, list[object]]]:
+def answers_by_command(output: str) -> dict[str, Answer]:
     """The JSON that follows each ``curl`` line."""
     answers = {}
     for part in output.split("curl '")[1:]:

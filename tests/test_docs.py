@@ -1,5 +1,6 @@
 """The documents must say what the code does: settings, commands, options, tables, links."""
 
+import json
 import re
 import tomllib
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 
+from inlink import __version__
 from inlink.api.commands import COMMANDS as API_COMMANDS
 from inlink.api.commands import ROUTES
 from inlink.cli import main
@@ -198,6 +200,24 @@ def test_every_file_a_document_names_is_there(document: Path) -> None:
         r"\b((?:src|docs|tests|demo|bench)/[\w./-]+\.(?:py|md|toml))\b", document.read_text()
     ):
         assert (ROOT / name).exists(), f"{document.name} names {name}"
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    readme = (ROOT / "README.md").read_text()
+    described = json.loads((ROOT / "docs/openapi.json").read_text())["info"]
+    assert project["version"] == __version__
+    assert described["version"] == __version__
+    assert re.findall(r"^\*\*Status:\*\* version (\S+)\. ", readme, re.MULTILINE) == [__version__]
+
+
+def test_what_is_cited_is_the_latest_release_of_the_changelog() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    headings = re.findall(r"^## (\S+) \((\d{4}-\d\d-\d\d)\)$", changelog, re.MULTILINE)
+    citation = (ROOT / "CITATION.cff").read_text()
+    cited = re.findall(r"^(?:version|date-released): \"?([^\"\n]+)", citation, re.MULTILINE)
+    assert tuple(cited) == headings[0]
+    assert ("## Unreleased" in changelog) == __version__.endswith(".dev0")
 
 
 def test_the_readme_leads_to_every_document() -> None:

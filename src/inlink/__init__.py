@@ -11,4 +11,4 @@ SEO PowerSuite Backlinks API v1.0 comes out. The packages are the stages, in the
 beside two rooms that all of them share, ``urls`` and ``store``, and ``accounts`` for the keys.
 """
 
-__version__ = "0.2.0"
+__version__ = "0.3.0.dev0"

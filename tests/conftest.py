@@ -22,8 +22,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Begun first, longest first: else one processor works on the last of them while others are idle.
 LONGEST = (
     *("test_main_job.py", "test_fold_rank_history.py", "test_fold_job.py", "test_api_errors.py"),
-    *("test_run.py", "test_demo.py", "test_export_serve.py", "test_conservation.py"),
-    *("test_fold.py", "test_recrawl.py"),
+    *("test_crawl_web.py", "test_run.py", "test_demo.py", "test_export_serve.py"),
+    *("test_crawl_kill.py", "test_fold_revisits.py", "test_cases.py", "test_crawl_hostile.py"),
+    *("test_conservation.py", "test_fold.py", "test_fold_history.py", "test_recrawl.py"),
     *("test_ingest.py", "test_api_parameters.py", "test_serve_accounts.py", "test_serve.py"),
 )
 

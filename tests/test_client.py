@@ -25,6 +25,7 @@ import tracemalloc
 import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, assert_type, get_args, get_origin
@@ -35,6 +36,7 @@ import msgspec
 import pytest
 from msgspec import UNSET, UnsetType
 from msgspec.structs import fields
+from packaging.requirements import Requirement
 
 from inlink.api.commands import COMMANDS, Command
 from inlink.client import Client, ClientError, ExportError, HugeTargetError, Reply, Rows
@@ -1013,14 +1015,46 @@ def test_several_questions_may_be_asked_at_once(told: ToldServer) -> None:
     assert {seen.parameters["target"] for seen in told.seen} == set("01234567")
 
 
-def test_the_client_imports_nothing_of_the_server() -> None:
-    code = "import sys, inlink.client; print(*{name.split('.')[0] for name in sys.modules})"
-    imported = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True
-    ).stdout.split()
-    heavy = {"starlette", "uvicorn", "duckdb", "ibis", "pyarrow", "numpy", "sqlalchemy"}
-    assert heavy & set(imported) == set()
-    assert {"httpx", "msgspec"} <= set(imported)
+def needed(distribution: str) -> set[str]:
+    """The distributions that pip installs for *distribution* without extras, itself included."""
+    found = {distribution}
+    for text in metadata.requires(distribution) or ():
+        requirement = Requirement(text)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            found |= needed(requirement.name)
+    return found
+
+
+ALONE = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in sys.argv:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Missing())
+from inlink.client import Client
+Client("http://127.0.0.1", "KEY").close()
+"""
+
+
+def test_the_client_needs_no_more_than_an_installation_without_extras() -> None:
+    installed = needed("inlink")
+    assert {"httpx", "msgspec"} < installed
+    assert len(installed) < 10
+    missing = [
+        name
+        for name, providers in metadata.packages_distributions().items()
+        if installed.isdisjoint(providers)
+    ]
+    assert {"numpy", "pyarrow", "click", "starlette"} < set(missing)
+    subprocess.run([sys.executable, "-c", ALONE, *missing], check=True)
+
+
+def test_the_command_says_what_to_install_beside_the_client() -> None:
+    code = "import sys; sys.modules['click'] = None; from inlink.__main__ import main; main()"
+    run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert "pip install 'inlink[index]'" in run.stderr
 
 
 def test_every_struct_that_is_returned_can_be_shown() -> None:

@@ -3,12 +3,13 @@
 Web crawls go in, the history of every link is kept, pages and domains are ranked, and the
 SEO PowerSuite Backlinks API v1.0 comes out. The packages are the stages, in the order data flows::
 
+    crawl/     the web            -> WARC
     extract/   WARC, ARC, WAT     -> observations (Parquet batches)
-    build/     observations       -> a generation (Parquet tables), with ranks
+    fold/      observations       -> a generation (Parquet tables), with ranks
     index/     a generation       -> segments (Arrow, memory-mapped)
     api/       segments           -> HTTP
 
-beside two rooms that all of them share, ``urls`` and ``store``, and ``accounts`` for the keys.
+ARCHITECTURE.md has the packages beside them.
 """
 
 __version__ = "0.3.0.dev0"

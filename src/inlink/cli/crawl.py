@@ -4,7 +4,6 @@ What ``job`` needs comes with an extra, so ``job`` is imported where it is used.
 """
 
 import datetime as dt
-import importlib.util
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -63,7 +62,6 @@ def crawl_command(
 
     They are ready for `inlink ingest`. After Ctrl-C the same command goes on.
     """
-    check_extra()
     asked = CrawlSpec(
         name=f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}",
         seeds=tuple(url for seed in seeds for url in seed_urls(seed)),
@@ -89,12 +87,6 @@ def crawl_command(
 def _end_interrupted() -> NoReturn:
     click.echo("Interrupted; the same command goes on from here.", err=True)
     sys.exit(130)
-
-
-def check_extra() -> None:
-    """Say what to install where the extra is missing."""
-    if any(importlib.util.find_spec(package) is None for package in ("lxml", "protego")):
-        raise click.ClickException("crawling needs the extra crawl: pip install 'inlink[crawl]'")
 
 
 def seed_urls(seed: str) -> list[str]:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from inlink.cli.build import build_generation
-from inlink.cli.crawl import check_extra, run_crawl, seed_urls
+from inlink.cli.crawl import run_crawl, seed_urls
 from inlink.cli.ingest import read_files
 from inlink.cli.options import data_option
 from inlink.cli.plan import BUDGET, write_plans
@@ -67,7 +67,6 @@ def run(
 
     After Ctrl-C, a crash or a power cut the same command goes on.
     """
-    check_extra()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     urls = tuple(url for seed in seeds for url in seed_urls(seed))
     layout.root.mkdir(parents=True, exist_ok=True)
@@ -84,7 +83,7 @@ def run(
 def _loop(
     layout: Layout, seeds: tuple[str, ...], budget: int, every: dt.timedelta, *, once: bool
 ) -> None:
-    from inlink.crawl.job import unfinished  # needs an extra
+    from inlink.crawl.job import unfinished
 
     newest = _newest(layout)
     due = newest + every if newest else dt.datetime.now(dt.UTC)

@@ -13,10 +13,10 @@ import httpx
 import pytest
 import uvicorn
 from starlette.applications import Starlette
+from starlette.routing import Route
 
-from inlink.api.download import download_endpoint
-from inlink.api.routing import Endpoints
 from inlink.contract.paths import EXPORT_PREFIX
+from inlink.exports.download import downloads
 from inlink.store.layout import Layout
 from tests.patience import PATIENCE
 
@@ -37,7 +37,7 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
 
 @pytest.fixture(scope="module")
 def client(layout: Layout) -> Iterator[httpx.Client]:
-    app = Starlette(routes=[Endpoints([download_endpoint(layout)])])
+    app = Starlette(routes=[Route(f"{EXPORT_PREFIX}/{{name}}", downloads(layout))])
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Router
+from starlette.routing import Router, request_response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from inlink.accounts.cache import KeyCache
@@ -32,14 +32,14 @@ from inlink.api.call import Resources
 from inlink.api.checks import AT_ONCE, Checks
 from inlink.api.commands import GET, ROUTES, Command
 from inlink.api.cursor import Cursors
-from inlink.api.download import download_endpoint
 from inlink.api.formats import JSON, Format, format_named
 from inlink.api.openapi import document
 from inlink.api.page import page_endpoints
 from inlink.api.routing import Endpoint, Endpoints
 from inlink.api.service import Received, Rendered, Service, rendered_error
 from inlink.contract.errors import ApiError
-from inlink.contract.paths import PREFIX, PROOF_PREFIX, SUCCESSOR_PREFIX
+from inlink.contract.paths import EXPORT_PREFIX, PREFIX, PROOF_PREFIX, SUCCESSOR_PREFIX
+from inlink.exports.download import downloads
 from inlink.exports.queue import Exports
 from inlink.index.generations import Generations
 from inlink.store.configuration import load_settings
@@ -105,7 +105,13 @@ def create_app(layout: Layout) -> ASGIApp:
         return fetching if command.fetches else bulk if command.bulk else pool
 
     commands = [_endpoint(command, service, turns, pool_of(command)) for command in ROUTES]
-    endpoints = [*commands, _openapi_endpoint(), *page_endpoints(), download_endpoint(layout)]
+    files = request_response(downloads(layout))
+    endpoints = [
+        *commands,
+        _openapi_endpoint(),
+        *page_endpoints(),
+        Endpoint(EXPORT_PREFIX, ("GET", "HEAD"), files, below=True),
+    ]
     router = Router([Endpoints(endpoints)], lifespan=running)
     # The class Starlette would raise failures again when they are answered: logged twice, and the
     # connection closed.

@@ -1,1 +1,1 @@
-"""download-all-backlinks: the queue of tasks, and the workers that write the files."""
+"""download-all-backlinks: the queue of tasks, the workers that write files, and the downloads."""

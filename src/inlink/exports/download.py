@@ -2,24 +2,22 @@
 
 In: a name. Out: the file, or a part of it. A name cannot be guessed, so that a file needs no key.
 A file never changes once it has its name, so a download can be resumed (``Range``, ``If-Range``)
-and is not sent again to who has it (``ETag``).
+and a client that has it does not get it again (``ETag``).
 """
 
 import asyncio
 import os
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import request_response
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 
-from inlink.api.formats import JSON
-from inlink.api.routing import Endpoint
 from inlink.contract.errors import ApiError
-from inlink.contract.paths import EXPORT_PREFIX
 from inlink.exports.worker import FILE_NAME
 from inlink.store.layout import Layout
 
@@ -28,15 +26,18 @@ MEDIA_TYPE = "application/gzip"
 _BYTE_RANGES = re.compile(r"bytes=(\d+-\d*|-\d+)(\s*,\s*(\d+-\d*|-\d+))*", re.IGNORECASE | re.ASCII)
 
 
-def download_endpoint(layout: Layout) -> Endpoint:
-    """The endpoint of the export files of a data directory."""
+def downloads(layout: Layout) -> Callable[[Request], Awaitable[Response]]:
+    """What answers requests for the export files of a data directory.
+
+    The path parameter ``name`` is the name of a file.
+    """
 
     async def download(request: Request) -> Response:
         path = layout.exports / request.path_params["name"]
         status = await asyncio.to_thread(_status, path)
         return _not_found() if status is None else _file(request, path, status)
 
-    return Endpoint(EXPORT_PREFIX, ("GET", "HEAD"), request_response(download), below=True)
+    return download
 
 
 def _status(path: Path) -> os.stat_result | None:
@@ -61,4 +62,5 @@ def _file(request: Request, path: Path, status: os.stat_result) -> Response:
 
 def _not_found() -> Response:
     error = ApiError(404, "There is no such export, or its time is over and it was removed.")
-    return Response(JSON.encode(error.body()), error.status, media_type=JSON.media_type)
+    body = msgspec.json.encode(error.body())
+    return Response(body, error.status, media_type="application/json")

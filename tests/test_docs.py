@@ -202,6 +202,14 @@ def test_every_file_a_document_names_is_there(document: Path) -> None:
         assert (ROOT / name).exists(), f"{document.name} names {name}"
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_no_line_is_too_long_to_read(document: Path) -> None:
+    """Rows of tables are one line each, and may be longer."""
+    lines = enumerate(document.read_text().splitlines(), 1)
+    long = [number for number, line in lines if len(line) > 120 and not line.startswith("|")]
+    assert long == [], f"{document.name} has lines of more than 120 characters"
+
+
 def test_the_version_is_the_same_everywhere() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     readme = (ROOT / "README.md").read_text()

@@ -258,7 +258,7 @@ def test_the_command_says_what_is_wrong_with_a_seed(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["crawl", "--data", str(tmp_path)])
     assert (result.exit_code, "nothing to fetch" in result.output) == (1, True)
     result = CliRunner().invoke(main, ["crawl", "--data", str(tmp_path), "--resume"])
-    assert (result.exit_code, "no crawl was interrupted" in result.output) == (1, True)
+    assert (result.exit_code, "no interrupted crawl" in result.output) == (1, True)
 
 
 @pytest.mark.parametrize("end", ("\n", "\r\n", "\r"))

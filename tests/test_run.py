@@ -134,7 +134,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Content:
         assert max(crawled) <= BUDGET
         assert sum(crawled) == len(web.pages)
         assert log.count("published generation") == len(crawled)
-        assert "Interrupted; the same command goes on from here." in log
+        assert "Interrupted. Run the same command to continue." in log
         return content_of(data)
 
 
@@ -216,7 +216,7 @@ def test_two_loops_at_once_are_refused(tmp_path: Path) -> None:
     ("options", "message"),
     [
         (("--once",), "no generation yet, so the first round needs --seeds"),
-        (("--every", "tomorrow"), "write for example 90m, 24h or 7d"),
+        (("--every", "tomorrow"), "is not a duration such as 90m, 24h or 7d"),
         (("--seeds", "https://a.example/", "--once"), "set user_agent_contact in settings.json"),
     ],
 )

@@ -91,10 +91,10 @@ def test_a_known_file_of_older_rules_is_read_again_and_takes_the_place(
     assert first.recipe.batches == (old,)
     status = json.loads(command(layout.root, "status", "--json"))
     assert (status["older_batches"], status["older_visits"]) == (1, 1)
-    assert "1 batches with 1 visits are of older rules" in command(layout.root, "status")
+    assert "1 batches with 1 visits were read by older rules" in command(layout.root, "status")
 
     said = counts(command(layout.root, "ingest", crawl))
-    assert (said["files read"], said["of them again, by newer rules"]) == ("1", "1")
+    assert (said["files read"], said["read again by newer rules"]) == ("1", "1")
     (new,) = layout.batch_directories()
     assert new.name != old
     assert read_batch(new).rules == EXTRACTOR_RULES
@@ -106,7 +106,7 @@ def test_a_known_file_of_older_rules_is_read_again_and_takes_the_place(
     assert second.counts.live_links == 1
     assert not (layout.batches / old).exists()
     said = counts(command(layout.root, "ingest", crawl))
-    assert (said["files read"], said["files known already"]) == ("0", "1")
+    assert (said["files read"], said["files already known"]) == ("0", "1")
     status = json.loads(command(layout.root, "status", "--json"))
     assert (status["older_batches"], status["older_visits"]) == (0, 0)
 
@@ -130,9 +130,9 @@ def test_another_file_of_older_rules_stays(tmp_path: Path, crawl: Path) -> None:
     old = as_older_rules_left_it(layout)
     other = CrawlFile().response("https://other.example/").write(tmp_path / "other.warc.gz")
     said = counts(command(layout.root, "ingest", other))
-    assert (said["files read"], said["of them again, by newer rules"]) == ("1", "0")
+    assert (said["files read"], said["read again by newer rules"]) == ("1", "0")
     assert old in {path.name for path in layout.batch_directories()}
-    assert "1 batches with 1 visits are of older rules" in command(layout.root, "status")
+    assert "1 batches with 1 visits were read by older rules" in command(layout.root, "status")
 
 
 def test_batches_of_other_settings_are_not_replaced(tmp_path: Path, crawl: Path) -> None:
@@ -167,10 +167,10 @@ def test_a_generation_of_another_version_is_folded_from_nothing(
     del said["plan"]["fold_rules"], said["plan"]["segment_format"]
     said["plan"]["version"] = "0.2.0"  # as version 0.2.0 wrote it
     path.write_text(json.dumps(said))
-    assert "of older rules; inlink build makes it anew" in command(layout.root, "status")
+    assert "built by older rules; run `inlink build`" in command(layout.root, "status")
     second = built(layout).recipe
     assert (second.previous, second.new_batches) == (None, first.batches)
-    assert "of older rules" not in command(layout.root, "status")
+    assert "older rules" not in command(layout.root, "status")
 
 
 def test_segments_of_another_format_are_not_served_but_written_anew(
@@ -186,7 +186,7 @@ def test_segments_of_another_format_are_not_served_but_written_anew(
     assert generations.refresh() is None
     with pytest.raises(NothingBuiltError, match="another version of Inlink: run inlink build"):
         generations.lease().__enter__()
-    assert "of older rules; inlink build makes it anew" in command(layout.root, "status")
+    assert "built by older rules; run `inlink build`" in command(layout.root, "status")
 
     recipe = built(layout).recipe
     assert (recipe.previous, recipe.new_batches) == (1, ())
@@ -229,7 +229,7 @@ def test_a_file_that_was_moved_is_known_at_its_new_place(tmp_path: Path, crawl: 
         read_record(recorded(layout, batch.name, 0))
 
     said = counts(command(layout.root, "ingest", moved))
-    known, elsewhere = "files known already", "files moved"
+    known, elsewhere = "files already known", "files moved"
     assert (said["files read"], said[known], said[elsewhere]) == ("0", "0", "1")
     assert layout.batch_directories() == [batch]
     assert read_record(recorded(layout, batch.name, 0)).recorded.file == f"file://{moved}"
@@ -247,7 +247,7 @@ def test_a_copy_changes_nothing_while_the_first_file_is_there(tmp_path: Path, cr
     copy = tmp_path / "copy.warc.gz"
     copy.write_bytes(crawl.read_bytes())
     said = counts(command(layout.root, "ingest", copy))
-    assert (said["files known already"], said["files moved"]) == ("1", "0")
+    assert (said["files already known"], said["files moved"]) == ("1", "0")
     (batch,) = layout.batch_directories()
     assert read_batch(batch).source.url == f"file://{crawl}"
 
@@ -271,5 +271,5 @@ def test_a_store_that_cannot_be_asked_keeps_its_address(tmp_path: Path, crawl: P
     far = msgspec.structs.replace(read_batch(batch).source, url="nosuchscheme://bucket/a.warc.gz")
     write_description(batch, msgspec.structs.replace(read_batch(batch), source=far))
     said = counts(command(layout.root, "ingest", crawl))
-    assert (said["files known already"], said["files moved"]) == ("1", "0")
+    assert (said["files already known"], said["files moved"]) == ("1", "0")
     assert read_batch(batch).source == far

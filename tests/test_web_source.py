@@ -103,7 +103,7 @@ def test_a_wacz_file_has_the_crawl_files_of_its_archive(tmp_path: Path, method: 
             assert evidence.capture.uri.endswith(f".example/{row}")
             assert b"<title>%d</title>" % row in evidence.content
     again = CliRunner().invoke(main, ["ingest", str(path), "--data", str(tmp_path / "data")])
-    assert "files known already" in again.output
+    assert "files already known" in again.output
     path.write_bytes(b"something else")
     with pytest.raises(RecordGoneError):
         read_record(place)

@@ -1,6 +1,6 @@
-"""The command ``inlink``: one module for each verb, imported when it is called.
+"""The command ``inlink``: one module for each verb, imported when the verb is called.
 
-The libraries of all of them together take longer to import than `inlink serve` may take to start.
+Importing the libraries of all verbs would take longer than `inlink serve` may take to start.
 """
 
 import importlib
@@ -22,7 +22,7 @@ COMMANDS = {
     "status": "status",
     "verify": "verify",
 }
-"""The verbs, which modules are called like, and what their commands are called in these."""
+"""Each verb, which is also the name of its module, and the name of its command in that module."""
 
 
 class Verbs(click.Group):

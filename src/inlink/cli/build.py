@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 @click.command()
 @data_option
 def build(layout: Layout) -> None:
-    """Fold what has been ingested since the last build, rank it, and publish it.
+    """Fold what was ingested since the last build, rank it, and publish it.
 
-    A build that was interrupted goes on where it was.
+    An interrupted build continues where it stopped.
     """
     try:
         generation = build_generation(layout)
     except (BusyError, SettingsError) as error:
         raise click.ClickException(str(error)) from error
     if generation is None:
-        click.echo("Nothing new: the current generation holds all that has been ingested.")
+        click.echo("Nothing new: the current generation holds everything that was ingested.")
         return
     counts = generation.counts
     click.echo(
@@ -42,7 +42,7 @@ def build(layout: Layout) -> None:
 
 
 def build_generation(layout: Layout) -> Generation | None:
-    """Build with a bar for each step; None where nothing is new."""
+    """Build, with a progress bar for each step; None if nothing is new."""
     from inlink.fold.job import build as run_build
 
     with steps_progress("inlink.fold") as report:

@@ -1,7 +1,4 @@
-"""``inlink crawl``: fetch pages into WARC files.
-
-What ``job`` needs comes with an extra, so ``job`` is imported where it is used.
-"""
+"""``inlink crawl``: fetch pages into WARC files."""
 
 import datetime as dt
 import sys
@@ -16,6 +13,7 @@ from rich.table import Table
 from inlink.cli.options import data_option
 from inlink.cli.progress import count_progress
 from inlink.crawl.errors import CrawlError
+from inlink.crawl.job import crawl, unfinished
 from inlink.crawl.plan_file import PlanError
 from inlink.crawl.spec import CrawlSpec, CrawlSummary, Progress, Scope
 from inlink.store.configuration import SettingsError, load_settings
@@ -27,25 +25,25 @@ from inlink.store.layout import BusyError, Layout
     "--seeds",
     multiple=True,
     metavar="FILE|URL",
-    help="A URL to begin with, or a file with one in each line; may be repeated.",
+    help="A URL to start from, or a file with one URL per line. May be repeated.",
 )
-@click.option("--plan", metavar="FILE", help="A plan, as `inlink plan` writes it.")
+@click.option("--plan", metavar="FILE", help="A plan that `inlink plan` wrote.")
 @click.option("--max-pages", type=click.IntRange(min=1), help="How many pages to fetch.")
 @click.option(
     "--depth",
     type=click.IntRange(min=0),
-    help="How many links away from where it begins; without it, however many, but 0 with --plan.",
+    help="How many links to follow from the start. Default: no limit, or 0 with only --plan.",
 )
 @click.option(
     "--scope",
     type=click.Choice(["web", "domain", "host"]),
     default="domain",
     show_default=True,
-    help="Which links to follow: any, those to the domains, or to the hosts, that were named.",
+    help="Which links to follow: any, or only those to the domains or hosts of seeds and plan.",
 )
-@click.option("--sitemaps", is_flag=True, help="Fetch what the sitemaps of the hosts name, too.")
-@click.option("--out", metavar="DIR", help="Where finished WARC files go: a directory or a URL.")
-@click.option("--resume", is_flag=True, help="Go on with the crawl that was interrupted last.")
+@click.option("--sitemaps", is_flag=True, help="Also fetch the pages that sitemaps list.")
+@click.option("--out", metavar="DIR", help="Directory or fsspec URL for finished WARC files.")
+@click.option("--resume", is_flag=True, help="Continue the crawl that was interrupted last.")
 @data_option
 def crawl_command(
     seeds: tuple[str, ...],
@@ -58,9 +56,9 @@ def crawl_command(
     resume: bool,
     layout: Layout,
 ) -> None:
-    """Fetch pages politely, from seeds or by a plan, and write what was got as WARC files.
+    """Fetch pages politely, from seeds or a plan, and write the answers as WARC files.
 
-    They are ready for `inlink ingest`. After Ctrl-C the same command goes on.
+    `inlink ingest` reads these files. After Ctrl-C, run the same command to continue.
     """
     asked = CrawlSpec(
         name=f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}",
@@ -85,12 +83,12 @@ def crawl_command(
 
 
 def _end_interrupted() -> NoReturn:
-    click.echo("Interrupted; the same command goes on from here.", err=True)
+    click.echo("Interrupted. Run the same command to continue.", err=True)
     sys.exit(130)
 
 
 def seed_urls(seed: str) -> list[str]:
-    """The URLs that an option names: itself, or the lines of a file."""
+    """The URLs that the option ``--seeds`` stands for: the URL itself, or the lines of a file."""
     path = Path(seed)
     if "://" not in seed and path.is_file():
         try:
@@ -107,22 +105,18 @@ def _with_scheme(url: str) -> str:
 
 
 def _interrupted(asked: CrawlSpec, layout: Layout, *, any_of_them: bool) -> CrawlSpec | None:
-    """The latest unfinished crawl that was asked for the same."""
-    from inlink.crawl.job import unfinished
-
+    """The latest unfinished crawl that was started with the same options."""
     for spec in reversed(unfinished(layout)):
         if any_of_them or msgspec.structs.replace(spec, name=asked.name) == asked:
-            click.echo(f"Going on with the crawl {spec.name}.", err=True)
+            click.echo(f"Continuing crawl {spec.name}.", err=True)
             return spec
     if any_of_them:
-        raise click.ClickException("no crawl was interrupted in this data directory")
+        raise click.ClickException("This data directory has no interrupted crawl.")
     return None
 
 
 def run_crawl(spec: CrawlSpec, layout: Layout) -> CrawlSummary:
-    """Crawl, or go on with it, with a bar."""
-    from inlink.crawl.job import crawl
-
+    """Start or continue the crawl *spec*, with a progress bar."""
     with count_progress("Crawling", "pages", spec.max_pages) as meter:
 
         def report(progress: Progress) -> None:

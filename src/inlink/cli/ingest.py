@@ -24,8 +24,9 @@ def ingest_command(files: tuple[str, ...], layout: Layout) -> None:
     """Read crawl files: WARC, ARC, WAT or WACZ, plain or compressed.
 
     FILE is a path, a directory or an fsspec URL (s3://bucket/crawl/*.warc.gz); globs are expanded.
-    A file that was read before changes nothing, unless it lies elsewhere now, or older rules of
-    Inlink read it: then it is read again. After Ctrl-C the same command goes on.
+    A file that was read before is skipped. It is read again if an older version of Inlink read it
+    by other rules, and its new address is recorded if it was moved. After Ctrl-C, run the same
+    command to continue.
     """
     summary = Summary()
     try:
@@ -34,7 +35,7 @@ def ingest_command(files: tuple[str, ...], layout: Layout) -> None:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         _show(summary)
-        click.echo("Interrupted; the same command goes on from here.", err=True)
+        click.echo("Interrupted. Run the same command to continue.", err=True)
         sys.exit(130)
     _show(summary)
     for failure in summary.failures:
@@ -44,7 +45,10 @@ def ingest_command(files: tuple[str, ...], layout: Layout) -> None:
 
 
 def read_files(files: Iterable[str], layout: Layout, summary: Summary) -> None:
-    """Read what is new of *files*, with a bar; *summary* has what came of it, up to now."""
+    """Read those of *files* that are new, with a progress bar, and add what was read to *summary*.
+
+    After an interruption, *summary* holds what was read until then.
+    """
     sources = sources_of(files, summary)
     sizes = [source.size for source in sources]
     total = None if None in sizes else sum(size for size in sizes if size)
@@ -74,8 +78,8 @@ def _show(summary: Summary) -> None:
     new = summary.new
     rows: list[tuple[str, int]] = [
         ("files read", len(new)),
-        ("of them again, by newer rules", summary.reread),
-        ("files known already", summary.known),
+        ("  read again by newer rules", summary.reread),
+        ("files already known", summary.known),
         ("files moved", summary.moved),
         ("files failed", len(summary.failures)),
         ("records", summary.records.total()),
@@ -83,7 +87,7 @@ def _show(summary: Summary) -> None:
         ("pages", sum(batch.pages for batch in new)),
         ("links", sum(batch.links for batch in new)),
         ("URLs", sum(batch.urls for batch in new)),
-        ("records that are no visits", summary.records.total() - sum(b.visits for b in new)),
+        ("records that are not visits", summary.records.total() - sum(b.visits for b in new)),
     ]
     for name, count in rows + [(KINDS[kind], n) for kind, n in sorted(summary.problems.items())]:
         table.add_row(name, f"{count:,}")

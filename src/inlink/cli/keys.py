@@ -1,4 +1,4 @@
-"""``inlink keys``: make API keys and look after them."""
+"""``inlink keys``: create API keys and manage them."""
 
 import contextlib
 import datetime as dt
@@ -25,12 +25,12 @@ PERIODS = {"s": 1, "m": 60, "h": 3600}  # seconds
 
 @click.group()
 def keys() -> None:
-    """Make API keys, limit them, list them, switch them off and on."""
+    """Create, limit, list, disable, enable and delete API keys, and show their usage."""
 
 
 @contextlib.contextmanager
 def _database(layout: Layout) -> Iterator[Engine]:
-    """The accounts of *layout*; what cannot be done is told without a traceback."""
+    """The accounts database of *layout*; errors are reported without a traceback."""
     try:
         engine = connect(load_settings(layout.root).accounts_url or layout.accounts)
         try:
@@ -55,12 +55,12 @@ def _limit_options(function: Function) -> Function:
             type=click.Choice(["on", "off"]),
             is_flag=False,
             flag_value="on",
-            help="Whether it may have pages fetched for live checks.",
+            help="Whether the key may request live checks, for which pages are fetched.",
         ),
-        click.option("--expires", metavar="DAY", help="Last day, YYYY-MM-DD in UTC; or never."),
+        click.option("--expires", metavar="DAY", help="Last day, YYYY-MM-DD in UTC, or never."),
         click.option("--burst", type=click.IntRange(min=1), help="Requests that may come at once."),
-        click.option("--rate", help="Requests: N/s, N/m or N/h (second, minute, hour); unlimited."),
-        click.option("--units", help="Units that it may spend; or unlimited."),
+        click.option("--rate", help="Rate of requests: 10/s, 600/m or 5000/h, or unlimited."),
+        click.option("--units", help="Units that the key may spend, or unlimited."),
     ):
         function = option(function)
     return function
@@ -90,7 +90,9 @@ def _limits(
 
 def _read_units(text: str) -> int:
     if not re.fullmatch("[0-9]{1,18}", text):
-        raise AccountsError(f'"{text}" is not a number of units; valid: 5000, or {UNLIMITED}.')
+        raise AccountsError(
+            f'"{text}" is not a number of units. Valid: a number such as 5000, or {UNLIMITED}.'
+        )
     return int(text)
 
 
@@ -98,14 +100,14 @@ def _read_rate(text: str) -> float:
     match = re.fullmatch(r"([0-9]{1,9})/([smh])", text)
     if match is None:
         raise AccountsError(
-            f'"{text}" is not a rate; valid: 10/s, 600/m, 5000/h (a second, minute, hour), '
-            f"or {UNLIMITED}."
+            f'"{text}" is not a rate. Valid: a rate such as 10/s, 600/m or 5000/h '
+            f"(per second, minute or hour), or {UNLIMITED}."
         )
     return int(match[1]) / PERIODS[match[2]]
 
 
 def _written_rate(rate: float) -> str:
-    """In the shortest period that makes it a whole number."""
+    """The rate per second, minute or hour: the shortest period that gives a whole number."""
     for period, seconds in PERIODS.items():
         count = rate * seconds
         if math.isclose(count, round(count)):
@@ -115,7 +117,7 @@ def _written_rate(rate: float) -> str:
 
 @keys.command()
 @data_option
-@click.option("--name", required=True, help="What to call the key; no two have the same name.")
+@click.option("--name", required=True, help="Name of the key. No two keys have the same name.")
 @_limit_options
 def create(
     layout: Layout,
@@ -126,9 +128,9 @@ def create(
     expires: str | None,
     verify: str | None,
 ) -> None:
-    """Make a key and print it. It is not kept: this is the only time it can be seen.
+    """Create a key and print it. Only a hash is stored, so you cannot see the key again.
 
-    It is unlimited in what is not given.
+    Whatever you do not limit is unlimited.
     """
     with _opened(layout) as stored:
         click.echo(stored.create(name, **_limits(units, rate, burst, expires, verify)))
@@ -137,7 +139,7 @@ def create(
 @keys.command("list")
 @data_option
 def list_keys(layout: Layout) -> None:
-    """List the keys: id, made when, state, name, units left, rate, burst, last day, live checks."""
+    """List the keys: id, created, state, name, units left, rate, burst, last day, live checks."""
     today = dt.datetime.now(dt.UTC).date()
     with _opened(layout) as stored:
         for key in stored.all():
@@ -172,9 +174,9 @@ def limit(
     expires: str | None,
     verify: str | None,
 ) -> None:
-    """Change what a key may do; what is not given stays as it is.
+    """Change the limits of a key. Limits that you do not give stay as they are.
 
-    KEY is its id or name. --units is what it may spend from now on, whatever it had before.
+    KEY is its id or name. --units replaces the units that the key has left.
     """
     with _opened(layout) as stored:
         stored.limit(key, **_limits(units, rate, burst, expires, verify))
@@ -185,7 +187,7 @@ def limit(
 @click.argument("key")
 @click.argument("units")
 def top_up(layout: Layout, key: str, units: str) -> None:
-    """Add UNITS to what a key may spend. KEY is its id or name."""
+    """Add UNITS to the units that a key may spend. KEY is its id or name."""
     with _opened(layout) as stored:
         stored.top_up(key, _read_units(units))
 
@@ -199,9 +201,9 @@ def top_up(layout: Layout, key: str, units: str) -> None:
 def show_usage(
     layout: Layout, key: str | None, first: str | None, last: str | None, as_json: bool
 ) -> None:
-    """Show requests and units, by key, day and command, and in all.
+    """Show requests and units by key, day and command, and their totals.
 
-    KEY is a key's id or name; without it, all keys are shown, deleted ones too.
+    KEY is a key's id or name. Without it, all keys are shown, including deleted ones.
     """
     with _database(layout) as engine:
         rows = usage(engine, key, first, last)
@@ -213,7 +215,7 @@ def show_usage(
 
 
 class Used(msgspec.Struct, frozen=True):
-    """What ``inlink keys usage --json`` prints: the rows and their sums."""
+    """What ``inlink keys usage --json`` prints: the rows and their totals."""
 
     usage: tuple[Usage, ...]
     requests: int
@@ -231,7 +233,7 @@ def _print(used: Used) -> None:
 @data_option
 @click.argument("key")
 def disable(layout: Layout, key: str) -> None:
-    """Switch a key off; running servers refuse it within a second or so."""
+    """Switch a key off. Running servers refuse it within about a second."""
     with _opened(layout) as stored:
         stored.set_enabled(key, False)
 
@@ -249,6 +251,6 @@ def enable(layout: Layout, key: str) -> None:
 @data_option
 @click.argument("key")
 def delete(layout: Layout, key: str) -> None:
-    """Delete a key for good; what it has used stays on record."""
+    """Delete a key permanently. Its usage stays on record."""
     with _opened(layout) as stored:
         stored.delete(key)

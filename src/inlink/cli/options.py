@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands share."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ Function = Callable[..., Any]
 
 
 def data_option(function: Function) -> Function:
-    """Give a command the option ``--data``, as a parameter *layout*."""
+    """Give a command the option ``--data``; it arrives as the parameter *layout*."""
     return click.option(
         "--data",
         "layout",

@@ -21,21 +21,28 @@ if TYPE_CHECKING:
     from inlink.crawl.plan_file import PlanEntry
 
 BUDGET = 10_000
-"""Fetches that are planned if nobody says how many."""
+"""Fetches that are planned by default."""
 
 
 @click.command()
 @data_option
-@click.option("--budget", type=click.IntRange(1), default=BUDGET, show_default=True)
-@click.option("--split", type=click.IntRange(1), help="Make so many plans, each host in one.")
-@click.option("--out", metavar="FILE", help="Path or fsspec URL; .gz at its end compresses.")
-@click.option("--at", type=click.DateTime(), help="The time to plan for, in UTC, if not now.")
+@click.option(
+    "--budget",
+    type=click.IntRange(1),
+    default=BUDGET,
+    show_default=True,
+    help="How many URLs to plan.",
+)
+@click.option("--split", type=click.IntRange(1), help="Write this many plans, each host in one.")
+@click.option("--out", metavar="FILE", help="Path or fsspec URL; compressed if it ends in .gz.")
+@click.option("--at", type=click.DateTime(), help="Time to plan for, in UTC. Default: now.")
 def plan(
     layout: Layout, budget: int, split: int | None, out: str | None, at: dt.datetime | None
 ) -> None:
     """Choose the URLs that are most worth fetching now, best first.
 
-    They are pages due for a check, pages that failed and are tried again, and URLs never visited.
+    These are pages due for a check, pages that failed and are due for a retry, and URLs that were
+    never visited.
     """
     time = at.replace(tzinfo=dt.UTC) if at else dt.datetime.now(dt.UTC)
     try:
@@ -50,7 +57,7 @@ def plan(
 def write_plans(
     layout: Layout, budget: int, at: dt.datetime, out: str | None = None, split: int | None = None
 ) -> dict[str, Counter[str]]:
-    """Plan, and write it; how many URLs of each kind (``why``) stand in which file."""
+    """Write the plan; returns how many URLs of each kind (``why``) each file has."""
     from inlink.crawl.plan_file import part_of, write_plan
     from inlink.recrawl.job import planned
 
@@ -68,7 +75,7 @@ def write_plans(
 
 
 def _addresses(address: str, split: int | None) -> list[str]:
-    """The files of a plan: ``plan-1-of-3.jsonl.gz`` and so on, where it is split."""
+    """The files of a plan; those of a split one are ``plan-1-of-3.jsonl.gz`` and so on."""
     if split is None:
         return [address]
     folder, slash, name = address.rpartition("/")

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar with rate and time left on a terminal, else a line now and then."""
+"""Progress of long work: on a terminal, a bar with rate and time left; else a line now and then."""
 
 import time
 from collections.abc import Iterator
@@ -21,19 +21,22 @@ from rich.progress import (
 from rich.text import Text
 
 LINE_INTERVAL = 5.0
-"""Seconds between two lines where there is no terminal."""
+"""Seconds between two lines if there is no terminal."""
 
 
 class Meter(Protocol):
-    """Is told how much of the work is done."""
+    """Takes reports of how much of the work is done."""
 
     def __call__(self, done: int, text: str = "") -> None:
-        """*done* of the total; *text* says what else is to be known."""
+        """*done* of the total is done; *text* is shown beside it."""
 
 
 @contextmanager
 def count_progress(title: str, unit: str, total: int | None) -> Iterator[Meter]:
-    """The same for *total* things of a kind, such as pages."""
+    """Show the progress of work on *total* units, such as pages, on standard error.
+
+    A *total* of None is not known.
+    """
     console = Console(stderr=True)
     if console.is_terminal:
         columns = (

@@ -1,7 +1,7 @@
-"""``inlink run``: keep an index fresh: plan, crawl, ingest, build, publish, again and again.
+"""``inlink run``: keep an index fresh by repeating plan, crawl, ingest, build and publish.
 
-It keeps no state of its own. Each of its crawls is named after the time it began; what the newest
-one has left undone is done first, so it may be killed anywhere.
+It keeps no state of its own. Each of its crawls is named after the time it began. Whatever the
+newest crawl left undone is done first, so `inlink run` can be killed at any point.
 """
 
 import datetime as dt
@@ -21,6 +21,7 @@ from inlink.cli.crawl import run_crawl, seed_urls
 from inlink.cli.ingest import read_files
 from inlink.cli.options import data_option
 from inlink.cli.plan import BUDGET, write_plans
+from inlink.crawl.job import unfinished
 from inlink.crawl.spec import CrawlSpec
 from inlink.extract.ingest import Summary
 from inlink.store.configuration import load_settings
@@ -28,7 +29,7 @@ from inlink.store.layout import BusyError, Layout, locked
 from inlink.urls.canonical import canonical_url, url_id
 
 NAME = "run-%Y%m%dT%H%M%SZ"
-"""What crawls of the loop are called."""
+"""The names of the loop's crawls, as a format for the time they began."""
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _log = logging.getLogger("inlink.run")
@@ -45,7 +46,7 @@ class Duration(click.ParamType[dt.timedelta]):
             return value
         match = re.fullmatch(r"(\d+)([smhd])", value)
         if not match:
-            self.fail(f"{value!r} is no duration; write for example 90m, 24h or 7d", param, ctx)
+            self.fail(f"{value!r} is not a duration such as 90m, 24h or 7d", param, ctx)
         return dt.timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
@@ -55,17 +56,29 @@ class Duration(click.ParamType[dt.timedelta]):
     "--seeds",
     multiple=True,
     metavar="FILE|URL",
-    help="A URL to begin with, or a file with one in each line; may be repeated.",
+    help="A URL to start from, or a file with one URL per line. May be repeated.",
 )
-@click.option("--budget", type=click.IntRange(1), default=BUDGET, show_default=True)
-@click.option("--every", type=Duration(), default="24h", show_default=True)
-@click.option("--once", is_flag=True, help="End after one round.")
+@click.option(
+    "--budget",
+    type=click.IntRange(1),
+    default=BUDGET,
+    show_default=True,
+    help="How many pages to fetch in a round.",
+)
+@click.option(
+    "--every",
+    type=Duration(),
+    default="24h",
+    show_default=True,
+    help="Time from the start of a round to the start of the next: 90m, 24h or 7d.",
+)
+@click.option("--once", is_flag=True, help="Stop after one round.")
 def run(
     layout: Layout, seeds: tuple[str, ...], budget: int, every: dt.timedelta, once: bool
 ) -> None:
-    """Keep the index fresh: plan, crawl, ingest, build, publish, again and again.
+    """Keep the index fresh: plan, crawl, ingest, build and publish, again and again.
 
-    After Ctrl-C, a crash or a power cut the same command goes on.
+    After Ctrl-C, a crash or a power cut, run the same command to continue.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     urls = tuple(url for seed in seeds for url in seed_urls(seed))
@@ -74,23 +87,21 @@ def run(
         with locked(layout.root / "run.lock"):
             _loop(layout, urls, budget, every, once=once)
     except KeyboardInterrupt:
-        click.echo("Interrupted; the same command goes on from here.", err=True)
+        click.echo("Interrupted. Run the same command to continue.", err=True)
         sys.exit(130)
-    except (BusyError, OSError, ValueError) as error:  # those of settings, plans and crawls, too
+    except (BusyError, OSError, ValueError) as error:  # also errors of settings, plans and crawls
         raise click.ClickException(str(error)) from error
 
 
 def _loop(
     layout: Layout, seeds: tuple[str, ...], budget: int, every: dt.timedelta, *, once: bool
 ) -> None:
-    from inlink.crawl.job import unfinished
-
     newest = _newest(layout)
     due = newest + every if newest else dt.datetime.now(dt.UTC)
     while True:
         spec = next((spec for spec in unfinished(layout) if spec.name.startswith("run-")), None)
         if spec is None:
-            _take_in(layout)  # what a round that was killed has left
+            _take_in(layout)  # what a killed round left
             if not once:
                 _wait_until(due)
             spec = _next_crawl(layout, seeds, budget)
@@ -118,14 +129,14 @@ def _wait_until(due: dt.datetime) -> None:
 
 
 def _next_crawl(layout: Layout, seeds: tuple[str, ...], budget: int) -> CrawlSpec | None:
-    """What to fetch next: from the seeds on if there is nothing yet; None where nothing is due."""
+    """The next crawl: from the seeds if there is no generation yet; None if nothing is due."""
     now = dt.datetime.now(dt.UTC)
     name = now.strftime(NAME)
     seeds = _unvisited(layout, seeds)
     if layout.current_number() is None:
         if not seeds:
             raise ValueError(
-                f"{layout.root} has no generation yet, so the first round needs --seeds"
+                f"{layout.root} has no generation yet, so the first round needs --seeds."
             )
         _log.info("no generation yet: crawling from %d seeds", len(seeds))
         return CrawlSpec(name=name, seeds=seeds, max_pages=budget, scope="web")
@@ -140,7 +151,7 @@ def _next_crawl(layout: Layout, seeds: tuple[str, ...], budget: int) -> CrawlSpe
 
 
 def _unvisited(layout: Layout, seeds: tuple[str, ...]) -> tuple[str, ...]:
-    """The seeds that no crawl has come to yet; plans look after the others."""
+    """The seeds that were never visited; plans take care of the others."""
     number = layout.current_number()
     if number is None or not seeds:
         return seeds
@@ -164,7 +175,7 @@ def _crawl(spec: CrawlSpec, layout: Layout) -> None:
 
 
 def _take_in(layout: Layout) -> None:
-    """Ingest the newest crawl and build; what was done already is not done again."""
+    """Ingest the newest crawl and build; nothing is done twice."""
     newest = _newest(layout)
     if newest:
         files = sorted(layout.crawl(newest.strftime(NAME)).glob("*.warc.gz"))

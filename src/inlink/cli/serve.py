@@ -1,4 +1,4 @@
-"""``inlink serve``: answer the API over HTTP, and make exports; processes that die are replaced."""
+"""``inlink serve``: answer the API over HTTP and write exports; processes that die are replaced."""
 
 import functools
 import http.client
@@ -26,8 +26,8 @@ from inlink.store.log import log_to_stderr
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-HEALTH = 10  # seconds that a worker may be silent, as when it starts on a busy machine
-GRACE = 30  # seconds that requests may go on after the signal to stop
+HEALTH = 10  # seconds that a worker may be silent, for example as it starts on a busy machine
+GRACE = 30  # seconds that requests may continue after the signal to stop
 
 
 @click.command()
@@ -38,7 +38,7 @@ GRACE = 30  # seconds that requests may go on after the signal to stop
     default=8080,
     show_default=True,
     type=click.IntRange(0, 65535),
-    help="Port to listen on; 0 for any that is free.",
+    help="Port to listen on; 0 takes any free port.",
 )
 @click.option(
     "--workers",
@@ -52,12 +52,12 @@ GRACE = 30  # seconds that requests may go on after the signal to stop
     default=1,
     show_default=True,
     type=click.IntRange(min=0),
-    help="Number of processes that make the files of exports; 0 for none.",
+    help="Number of processes that write export files; 0 for none.",
 )
 def serve(layout: Layout, host: str, port: int, workers: int, export_workers: int) -> None:
-    """Answer the API over HTTP, until Ctrl-C.
+    """Answer the API over HTTP until Ctrl-C.
 
-    A new generation is taken up by itself, without a failed request.
+    A running server switches to a new generation on its own, without a failed request.
     """
     try:
         layout.root.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ def worker_app(layout: Layout) -> "ASGIApp":
     """The application of one worker, which ends when the process that started it does.
 
     Raises:
-        SystemExit: it cannot be made; `_what_is_wrong` says why.
+        SystemExit: the application cannot be created; `_what_is_wrong` says why.
     """
     from inlink.accounts.database import AccountsError
     from inlink.api.app import create_app
@@ -110,9 +110,10 @@ def _end_with_parent() -> None:
 
 
 def _what_is_wrong(layout: Layout) -> str:
-    """What stops a worker from starting, where settings and data directory are as they should be.
+    """What stops a worker from starting although settings and data directory are valid.
 
-    It is found out afterwards: the database's library takes as long to import as a worker to start.
+    This is checked only afterwards: importing the database library takes as long as starting a
+    worker.
     """
     from inlink.accounts.database import AccountsError, connect
 
@@ -139,7 +140,7 @@ def _announce(host: str, port: int, answers: threading.Event) -> None:
     while True:
         connection = http.client.HTTPConnection(reached, port, timeout=60)
         try:
-            connection.request("GET", f"{PREFIX}/get-metrics")  # without a key, so for nothing
+            connection.request("GET", f"{PREFIX}/get-metrics")  # without a key, so free of charge
             connection.getresponse().read()
             break
         except OSError:

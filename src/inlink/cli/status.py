@@ -1,4 +1,4 @@
-"""``inlink status``: what a data directory holds."""
+"""``inlink status``: show what a data directory holds."""
 
 import datetime as dt
 from pathlib import Path
@@ -23,11 +23,11 @@ class GenerationStatus(msgspec.Struct, frozen=True):
     counts: Counts
     bytes: int
     older_rules: bool
-    """Whether the rules of the fold or the format of segments have changed since it was made."""
+    """Whether the rules of the fold or the format of segments changed since it was built."""
 
 
 class BuildStatus(msgspec.Struct, frozen=True):
-    """A build under way, or one that was interrupted and that the next ``inlink build`` resumes."""
+    """A running build, or an interrupted one that the next ``inlink build`` continues."""
 
     number: int
     running: bool
@@ -41,9 +41,9 @@ class Status(msgspec.Struct, frozen=True):
     batches: int
     batches_not_built: int
     older_batches: int
-    """Batches that older rules of the extractor read."""
+    """Batches that were read by older rules of the extractor."""
     older_visits: int
-    """Visits in them."""
+    """Visits in these batches."""
     generations: tuple[GenerationStatus, ...]
     building: BuildStatus | None
     bytes: int
@@ -53,7 +53,7 @@ class Status(msgspec.Struct, frozen=True):
 @data_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(layout: Layout, as_json: bool) -> None:
-    """Show batches, generations, counts, bytes on disk, and what is being built."""
+    """Show batches, generations, counts, bytes on disk, and the build that is running."""
     now = read_status(layout)
     if as_json:
         click.echo(msgspec.json.encode(now))
@@ -62,7 +62,7 @@ def status(layout: Layout, as_json: bool) -> None:
 
 
 def read_status(layout: Layout) -> Status:
-    """Look at the data directory; what does not exist yet counts as empty."""
+    """Read the data directory; whatever does not exist yet counts as empty."""
     known = readings(layout)
     batches = {path.name for path in known}
     older = [reading for reading in known.values() if reading.rules < EXTRACTOR_RULES]
@@ -115,7 +115,7 @@ def _building(layout: Layout) -> BuildStatus | None:
 
 
 def _bytes(directory: Path) -> int:
-    """Bytes of the files beneath; those that vanish meanwhile do not count."""
+    """Bytes of all files in *directory* and below; files that vanish meanwhile do not count."""
     total = 0
     for path in directory.rglob("*"):
         try:
@@ -132,22 +132,23 @@ def _print(now: Status) -> None:
     )
     if now.older_batches:
         click.echo(
-            f"{now.older_batches:,} batches with {now.older_visits:,} visits are of older rules;"
-            " inlink ingest of the same files reads them again"
+            f"{now.older_batches:,} batches with {now.older_visits:,} visits were read by older "
+            "rules; run `inlink ingest` on the same files to read them again"
         )
     for generation in now.generations:
         current = ", current" if generation.current else ""
         click.echo(
-            f"generation {generation.number}{current}: made {generation.created_at:%Y-%m-%d %H:%M} "
-            f"UTC from {generation.batches:,} batches, {generation.bytes:,} bytes"
+            f"generation {generation.number}{current}: built {generation.created_at:%Y-%m-%d %H:%M}"
+            f" UTC from {generation.batches:,} batches, {generation.bytes:,} bytes"
         )
         for name in Counts.__struct_fields__:
             value = getattr(generation.counts, name)
             click.echo(f"  {name.replace('_', ' '):<12}{value:>16,}")
         if generation.older_rules and generation.current:
-            click.echo("  of older rules; inlink build makes it anew")
+            click.echo("  built by older rules; run `inlink build` to rebuild it")
     if now.building:
-        state = "is being built" if now.building.running else "was interrupted; build goes on"
+        interrupted = "was interrupted; `inlink build` continues it"
+        state = "is being built" if now.building.running else interrupted
         click.echo(
             f"generation {now.building.number} {state}: {now.building.new_batches:,} new batches, "
             f"{len(now.building.steps_done)} steps done"

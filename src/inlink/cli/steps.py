@@ -1,4 +1,4 @@
-"""Progress of work in steps, such as a build: bars on a terminal, else lines in the log."""
+"""Progress of work in steps, such as a build: bars on a terminal, otherwise lines in the log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def steps_progress(log: str) -> Iterator[StepProgress]:
-    """Show the progress of work in steps: on a terminal a bar for each, else lines in *log*."""
+    """Show the progress of each step: a bar on a terminal, otherwise a line in *log*."""
     console = Console(stderr=True)
     bars = Progress(
         TextColumn("{task.description}"),
@@ -45,7 +45,7 @@ def _report_bars(bars: Progress) -> StepProgress:
 
 
 def _report_lines(name: str) -> StepProgress:
-    """A line in the log when a step has ended."""
+    """A line in the log when a step ends."""
     log = logging.getLogger(name)
     began: dict[str, float] = {}
 

@@ -1,4 +1,4 @@
-"""``inlink verify``: is the link there now?"""
+"""``inlink verify``: check whether a link is there now."""
 
 import sys
 from pathlib import Path
@@ -23,7 +23,7 @@ EXIT_CODES = {"there": 0, "not_there": 1, "not_checked": 2}
 @click.argument("url_to")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def verify(layout: Layout, url_from: str, url_to: str, as_json: bool) -> None:
-    """Fetch the page URL_FROM now, and say whether it links to URL_TO.
+    """Fetch the page URL_FROM now and report whether it links to URL_TO.
 
     The exit code is 0 if it does, 1 if it does not, and 2 if the page could not be checked.
     """
@@ -46,7 +46,7 @@ def _written(found: Check) -> str:
 
 
 def _outcome(found: Check) -> str:
-    """What the visit means, and what made it so."""
+    """The outcome of the visit, and its reason."""
     reasons = {
         "redirect": found.redirect_url,
         "not_canonical": found.canonical_url,

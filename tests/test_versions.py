@@ -184,7 +184,7 @@ def test_segments_of_another_format_are_not_served_but_written_anew(
     path.write_text(path.read_text().replace(f'"format": {SEGMENT_FORMAT}', '"format": 3'))
     generations = Generations(layout)
     assert generations.refresh() is None
-    with pytest.raises(NothingBuiltError, match="another version of Inlink: run inlink build"):
+    with pytest.raises(NothingBuiltError, match="Another version of Inlink built the index"):
         generations.lease().__enter__()
     assert "built by older rules; run `inlink build`" in command(layout.root, "status")
 

@@ -1,1 +1,1 @@
-"""A generation in, memory-mapped segments out, and the reader that answers from them."""
+"""Memory-mapped segments, written from a generation, and the reader that answers from them."""

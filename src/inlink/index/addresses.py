@@ -1,7 +1,7 @@
-"""The IP addresses of referring pages, numbered; their subnets and countries.
+"""Number the IP addresses of referring pages; find their subnets and countries.
 
-In: addresses as crawls have them, as text. Out: numbers in the order of the addresses, IPv4 before
-IPv6, whatever way each one is written.
+In: addresses as text, as crawls have them. Out: numbers in the order of the addresses, IPv4 before
+IPv6, however each one is written.
 """
 
 import ipaddress
@@ -21,8 +21,8 @@ class Addresses(NamedTuple):
     texts: list[str]
     """The canonical text of each, in order."""
     numbers: pa.Table
-    """``ip``, as it was written; ``ip_id`` and ``subnet_id``, the numbers of its address and of the
-    subnet of that. Text that is no address is not there."""
+    """``ip``, as it was written; ``ip_id`` and ``subnet_id``, the numbers of its address and of
+    that address's subnet. Text that is not an address is left out."""
 
 
 def number(texts: list[str]) -> Addresses:
@@ -43,7 +43,7 @@ def number(texts: list[str]) -> Addresses:
 
 
 def countries(texts: list[str]) -> npt.NDArray[np.uint16]:
-    """Where each address is: two lower-case letters of ISO 3166-1 as one number; 0 unknown."""
+    """The country of each address: two lower-case letters of ISO 3166-1 as a number; 0: unknown."""
     codes = [(code or "").lower() for code in iptocc.country_code(texts)]
     return np.array([int.from_bytes(code.encode()) for code in codes], np.uint16)
 

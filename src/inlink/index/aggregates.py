@@ -1,13 +1,13 @@
-"""Live backlinks added up: by anchor text, URL or IP address, and in every way for the summary.
+"""Count live backlinks: by anchor text, URL or IP address, and in every way for the summary.
 
 In: a partition, and the slice of its live links that a target covers. Out: rows of
-`inlink.contract.rows`, the greatest counts first; equals by text (URLs by sort key, addresses IPv4
-before IPv6), which is the order in which a partition numbers them.
+`inlink.contract.rows`, the greatest counts first. Rows with equal counts are ordered by text (URLs
+by sort key, addresses IPv4 before IPv6), which is the order in which a partition numbers them.
 
 All lists are made in one way: the number of the group, the number of the host and the nofollow bit
-of each link are packed into one integer. Once those are sorted, groups are runs, and the hosts of a
-group are runs within it. So the time is that of sorting integers as often as there is something to
-group by, whatever else the partition holds; and only rows that are answered get their strings.
+of each link are packed into one integer. When these are sorted, groups are runs, and the hosts of a
+group are runs within it. So each grouping takes the time of sorting integers, whatever else the
+partition holds, and only the rows of the answer look up their strings.
 """
 
 import datetime as dt
@@ -49,7 +49,7 @@ _TEXT = filters.LinkFilter(anchor_type="text")
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """Links added up by the number of their group; one row for each, ascending."""
+    """Counts of links by the number of their group; one row for each group, ascending."""
 
     number: Rows
     backlinks: Rows
@@ -70,7 +70,7 @@ def pages(partition: Partition, rows: slice, order: CountOrder, limit: int) -> l
 
 
 def ips(partition: Partition, rows: slice, order: CountOrder, limit: int) -> list[ReferringIp]:
-    """The first *limit* addresses that *rows* come from; links from an unknown one are left out."""
+    """The first *limit* addresses that *rows* come from, without links from unknown addresses."""
     column = partition.pages.ip[partition.links.source[rows]]
     return [ReferringIp(*row) for row in _first(partition, rows, column, order, limit, _ip_texts)]
 
@@ -122,7 +122,7 @@ def rank_distribution(
 ) -> list[tuple[int, int]]:
     """How many referring hosts, or their registrable domains, have each rank; highest rank first.
 
-    Those of unknown rank are counted under `UNKNOWN_RANK`, ranks that nobody has are left out.
+    Those of unknown rank are counted under `UNKNOWN_RANK`; ranks without a host are left out.
     """
     hosts = np.unique(partition.hosts_of(rows))
     if by == "domain":
@@ -136,7 +136,7 @@ def rank_distribution(
 def _first(
     partition: Partition, rows: slice, column: Ints, order: CountOrder, limit: int, texts: Texts
 ) -> Iterator[tuple[str, *Counts]]:
-    """The first *limit* groups of *rows* by *column*: text and counts, as answers have them."""
+    """The first *limit* groups of *rows* by *column*: text and counts, as in answers."""
     links = partition.links
     groups = grouped(column, partition.hosts_of(rows), links.flags[rows])
     first_seen = earliest(column, links.first_seen[rows])
@@ -154,7 +154,7 @@ def _first(
 
 
 def grouped(column: Ints, hosts: Ints, flags: Ints) -> Groups:
-    """Add up links by *column*, the number of each one's group; -1, no group, is left out."""
+    """Count links by *column*, the number of each link's group; -1, no group, is left out."""
     packed = column.astype(np.int64) << 32  # a sign, then 31 bits of group, 31 of host, 1 nofollow
     packed |= hosts.astype(np.int64) << 1
     packed |= flags & NOFOLLOW
@@ -184,7 +184,7 @@ def _in_groups(packed: Rows) -> Rows:
 
 
 def _starts(ordered: Rows) -> Rows:
-    """Where each run of equals begins."""
+    """Where each run of equal values begins."""
     changes = np.empty(len(ordered), bool)
     changes[:1] = True
     np.not_equal(ordered[1:], ordered[:-1], out=changes[1:])
@@ -201,7 +201,7 @@ def _targets(partition: Partition, rows: slice) -> Rows:
 
 
 def _tlds(partition: Partition, hosts: Ints) -> dict[str, int]:
-    """How many of *hosts* each top-level domain has, most first; IP addresses have none."""
+    """How many of *hosts* each top-level domain has, largest first; IP addresses have none."""
     numbers, counts = np.unique(partition.hosts.tld[hosts], return_counts=True)
     order = selection.top(counts, len(counts))
     (names,) = partition.tlds.lookup(numbers[order])
@@ -210,7 +210,7 @@ def _tlds(partition: Partition, hosts: Ints) -> dict[str, int]:
 
 
 def _countries(partition: Partition, rows: slice, top: int) -> list[CountryCount]:
-    """How many hosts of *rows* have an address in each country, most first."""
+    """How many hosts of *rows* have an address in each country, largest first."""
     links = partition.links
     addresses = partition.pages.ip[links.source[rows]]
     known = np.flatnonzero(addresses >= 0)

@@ -1,8 +1,8 @@
-"""Which events each day has, for targets with very many links: counted, and the first of each day.
+"""Calendars of targets with very many links: counts of events by day, and each day's first events.
 
 In, when segments are written: the events of one such target, new and lost, in the order in which
-answers tell those of one day. Out: a `Calendar`, which answers what is asked about days in the time
-that the days take, however many events there are.
+answers list those of one day. Out: a `Calendar`. It answers questions about days in a time that
+depends on the number of days, not on the number of events.
 """
 
 import datetime as dt
@@ -23,7 +23,7 @@ from inlink.index.days import (
 from inlink.index.files import Int32, Int64, Ints, Mask, Rows
 
 FIRST = 1000
-"""Events that are kept of each day and type: as many as are listed, if nobody says."""
+"""Events that are kept for each day and type: the default length of a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Calendar:
     """Where the kept events of the day end, in *event*: the first new ones, then the first lost
     ones."""
     event: Int32
-    """What the events are of; numbers of whoever made the calendar."""
+    """What the events happened to, as numbers that only the maker of the calendar interprets."""
 
     def part(self, days: slice) -> "Calendar":
         """The calendar of *days* alone."""
@@ -53,13 +53,13 @@ class Calendar:
         return day_counts(span, new, lost)
 
     def live(self, span: Span) -> list[tuple[dt.date, int]]:
-        """How many are there at the end of each day of *span*."""
+        """How many exist at the end of each day of *span*."""
         before = slice(0, self._within(span).start)
         there = int(self.new[before].sum(dtype=np.int64) - self.lost[before].sum(dtype=np.int64))
         return running(span, there, self._per_day(span, self.new) - self._per_day(span, self.lost))
 
     def first(self, span: Span, new_lost_type: NewLostType | None, limit: int) -> tuple[Rows, Mask]:
-        """The first *limit* (up to `FIRST`) events of *span*, last days first; which are lost."""
+        """The first *limit* (to `FIRST`) events of *span*, last days first, and which are lost."""
         found, lost = [np.empty(0, np.int32)], [np.empty(0, bool)]
         for events, is_lost in self._lists(span, new_lost_type):
             chosen = events[:limit]
@@ -94,9 +94,9 @@ class Calendar:
 
 
 def calendar(new: tuple[Ints, Ints], lost: tuple[Ints, Ints]) -> Calendar:
-    """The calendar of events that are new and events that are lost: the day and number of each.
+    """The calendar of new and lost events, given as the day and the number of each event.
 
-    Those of one day are in the order in which answers tell them.
+    The events of one day are in the order in which answers list them.
     """
     day = np.union1d(new[0], lost[0]).astype(np.int32)
     counts, kept, places = [], [], []

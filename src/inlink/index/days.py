@@ -1,6 +1,6 @@
-"""Days as columns have them, numbers since 1970, and counts by day.
+"""Days as columns store them, numbers since 1970, and counts by day.
 
-In: columns of days, and a span of days that is asked about. Out: places in it, and rows of
+In: columns of days, and the span of days of a question. Out: places in the span, and rows of
 `inlink.contract.rows` for each of its days.
 """
 
@@ -23,14 +23,14 @@ class Span(NamedTuple):
 
 
 def live_by_day(span: Span, found: Ints, lost: Ints) -> list[tuple[dt.date, int]]:
-    """How many were found, and not lost, until the end of each day of *span*."""
+    """How many had been found, and not lost, by the end of each day of *span*."""
     first = day_number(span.first)
     before = int(np.count_nonzero(found < first) - np.count_nonzero(lost < first))
     return running(span, before, per_day(span, found) - per_day(span, lost))
 
 
 def running(span: Span, before: int, changes: Rows) -> list[tuple[dt.date, int]]:
-    """What *before* has come to at the end of each day of *span*, given the *changes* of each."""
+    """The total at the end of each day of *span*: *before*, plus the *changes* of each day."""
     return list(zip(days_of(span), (before + np.cumsum(changes)).tolist(), strict=True))
 
 
@@ -41,7 +41,7 @@ def day_counts(span: Span, new: Rows, lost: Rows) -> list[DayCount]:
 
 
 def per_day(span: Span, days: Ints) -> Rows:
-    """How many of *days* are each day of *span*."""
+    """How many of *days* fall on each day of *span*."""
     within = days[in_span(days, span)].astype(np.int64) - day_number(span.first)
     return np.bincount(within, minlength=length(span))
 
@@ -62,7 +62,7 @@ def days_of(span: Span) -> list[dt.date]:
 
 
 def day_number(day: dt.date) -> int:
-    """*day* as columns have it: days since 1970."""
+    """*day* as columns store it: days since 1970."""
     return day.toordinal() - _EPOCH
 
 

@@ -1,7 +1,7 @@
 """Arrow IPC files with one uncompressed record batch: written whole, read as memory-mapped columns.
 
-In: named columns of equal length. Out: a file that any Arrow tool reads, and NumPy arrays that lie
-in the file's pages. Format: https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format.
+In: named columns of equal length. Out: a file that any Arrow tool can read, and NumPy arrays that
+map the file's pages. Format: https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,14 +38,14 @@ def write_batch(
 
 
 def one_batch(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
-    """The rows of *batches*, of which there is at least one, in one batch."""
+    """The rows of *batches*, at least one, in one batch."""
     columns = zip(*(batch.columns for batch in batches), strict=True)
     joined: list[Any] = [pa.concat_arrays(parts) for parts in columns]
     return pa.record_batch(joined, schema=batches[0].schema)
 
 
 def map_batch(path: Path) -> pa.RecordBatch:
-    """The record batch of *path*, memory-mapped: nothing is read until it is used."""
+    """The record batch of *path*, memory-mapped: data is read only when it is used."""
     with pa.memory_map(str(path)) as source:
         return pa.ipc.open_file(source).get_batch(0)
 

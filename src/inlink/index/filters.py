@@ -1,8 +1,8 @@
-"""Which backlinks to keep: by what they are, where they come from, and the texts they hold.
+"""Filter backlinks: by their properties, their sources and their texts.
 
-In: rows of a partition's links, live or lost, and a `LinkFilter`. Out: those of the rows that it
-keeps. What the columns say is asked first; texts are looked up last, each distinct one once, and
-only those of the rows that are still there.
+In: rows of a partition's links, live or lost, and a `LinkFilter`. Out: the rows that it keeps.
+Columns are checked first. Texts are looked up last, each distinct one once, and only for the rows
+that are left.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from inlink.index.strings import Strings
 from inlink.urls.targets import Target
 
 _LOOKUP_ROWS = 1 << 14
-"""Texts held at a time."""
+"""Texts held in memory at a time."""
 
 _FLAGS = np.arange(64, dtype=np.uint8)
 """Every value that the flags of a link can have."""
@@ -27,7 +27,7 @@ _FLAGS = np.arange(64, dtype=np.uint8)
 
 @dataclass(frozen=True, slots=True)
 class TextFilter:
-    """*text* has to be there, or must not be; upper and lower case are the same."""
+    """*text* must be there, or must not be; case is ignored."""
 
     text: str
     contains: bool
@@ -35,7 +35,7 @@ class TextFilter:
 
 @dataclass(frozen=True, slots=True)
 class LinkFilter:
-    """What a backlink has to be; None: anything."""
+    """What a backlink must be; None: anything."""
 
     link_type: LinkType | None = None
     anchor_type: AnchorType | None = None
@@ -43,14 +43,14 @@ class LinkFilter:
     follow: Follow | None = None
     """``undefined`` has no anchor element; the others have one."""
     nofollow: bool | None = None
-    """By the flag alone."""
+    """By the flag alone, whatever the element is."""
     source: Target | None = None
     """The pages that it may come from."""
     url_from: TextFilter | None = None
     url_to: TextFilter | None = None
     anchor: TextFilter | None = None
     inlink_rank: tuple[int, int] | None = None
-    """Lowest and highest, of the page."""
+    """Lowest and highest rank of the page."""
     domain_inlink_rank: tuple[int, int] | None = None
 
 
@@ -58,7 +58,7 @@ ANYTHING = LinkFilter()
 
 
 def kept(partition: Partition, links: Links | Lost, rows: Rows, keep: LinkFilter) -> Rows:
-    """Those of *rows*, which are rows of *links*, that *keep* keeps, in their order."""
+    """The *rows* of *links* that *keep* keeps, in their order."""
     if keep == ANYTHING:
         return rows
     rows = rows[_has_flags(keep)[links.flags[rows]]]
@@ -80,7 +80,7 @@ def kept(partition: Partition, links: Links | Lost, rows: Rows, keep: LinkFilter
 
 
 def _has_flags(keep: LinkFilter) -> Mask:
-    """Of each value of the flags, whether *keep* keeps the links that have it."""
+    """For each value of the flags, whether *keep* keeps the links that have it."""
     mask = np.ones(len(_FLAGS), bool)
     undefined = (_FLAGS >> ELEMENT_SHIFT & len(ELEMENTS) - 1) >= len(ANCHORED)
     if keep.link_type:
@@ -106,7 +106,7 @@ def _within(values: Ints, low: int, high: int) -> Mask:
 
 
 def _holds(wanted: TextFilter, strings: Strings, rows: Ints) -> Mask:
-    """Whether the text of each of *rows*, as it is told, is as it has to be."""
+    """Whether the text of each of *rows*, as answers show it, meets *wanted*."""
     distinct, places = np.unique(rows, return_inverse=True)
     part = wanted.text.casefold()
     found = (part in text.casefold() for text in _texts(strings, distinct))

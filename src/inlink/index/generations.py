@@ -1,9 +1,10 @@
-"""The generation that a server process answers from, and the change to the next one.
+"""The generation that a server process answers from, and the switch to the next one.
 
-`Generations.refresh` looks at ``CURRENT``; when it names another generation, that one is opened and
-takes over, and the old one is closed when the last request that uses it is done. While a generation
-is open, the process holds a shared lock on its ``in-use.lock``: clean-up takes that lock alone, and
-so leaves generations in use where they are.
+In: ``CURRENT``, which names a generation. Out: a reader of that generation. When ``CURRENT`` names
+another one, `Generations.refresh` opens it and switches to it. The old generation is closed when
+the last request that uses it is done. While a generation is open, the process holds a shared lock
+on its ``in-use.lock``. Clean-up takes that lock exclusively, and so does not remove generations in
+use.
 """
 
 import contextlib
@@ -25,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class NothingBuiltError(RuntimeError):
-    """There is no generation to answer from; the message says why, and what to do."""
+    """There is no generation to answer from; the message says why and what to do."""
 
 
 class Snapshot:
@@ -50,7 +51,7 @@ class Generations:
         self._current: Snapshot | None = None
         self._seen: tuple[int, ...] | None = None
         self._failed: tuple[int, ...] | None = None
-        self._reason = "Nothing has been built yet: run inlink build."
+        self._reason = "Nothing was built yet. Run `inlink build`."
 
     @contextlib.contextmanager
     def lease(self) -> Iterator[Reader]:
@@ -72,41 +73,41 @@ class Generations:
             self._close_unused(snapshot)
 
     def refresh(self) -> int | None:
-        """Change over if ``CURRENT`` names another generation; on failure, keep the old one.
+        """Switch if ``CURRENT`` names another generation; on failure, keep the old one.
 
-        Is to be called by one thread at a time.
+        Only one thread may call this at a time.
 
         Returns:
-            The number of the generation that took over, None if none did.
+            The number of the generation switched to, None if there was no switch.
         """
         seen = self._fingerprint()
         if seen is None or seen == self._seen:
             return None
         try:
-            number = self._change_over()
+            number = self._switch()
         except Exception as error:
-            if seen != self._failed:  # it is tried again at every call, but reported once
+            if seen != self._failed:  # every call tries again, but the failure is reported once
                 logger.exception("Cannot open the generation that %s names", self._layout.current)
             self._failed = seen
             if isinstance(error, SegmentsError):
-                self._reason = "The index is of another version of Inlink: run inlink build."
+                self._reason = "Another version of Inlink built the index. Run `inlink build`."
             return None
         self._seen = seen
         return number
 
     def close(self) -> None:
-        """Close the current generation once nobody uses it."""
+        """Close the current generation once no request uses it."""
         self._swap(None)
 
     def _fingerprint(self) -> tuple[int, ...] | None:
-        """Something that differs after ``CURRENT`` is replaced; None while it is not there."""
+        """A value that changes when ``CURRENT`` is replaced; None while it does not exist."""
         try:
             status = self._layout.current.stat()
         except FileNotFoundError:
             return None
         return status.st_ino, status.st_mtime_ns, status.st_size
 
-    def _change_over(self) -> int | None:
+    def _switch(self) -> int | None:
         number = self._layout.current_number()
         if number is None or (self._current is not None and self._current.number == number):
             return None
@@ -115,7 +116,7 @@ class Generations:
         return opened.number
 
     def _open(self) -> Snapshot:
-        """Open what ``CURRENT`` names; if that is replaced and removed in that moment, the next."""
+        """Open the generation that ``CURRENT`` names, or the next one if it vanishes meanwhile."""
         tried: int | None = None
         while True:
             number = self._layout.current_number()
@@ -136,7 +137,7 @@ class Generations:
             self._close_unused(old)
 
     def _close_unused(self, snapshot: Snapshot) -> None:
-        """Close a generation that is no longer the current one, when its last user is gone."""
+        """Close a generation that is no longer the current one when its last user is done."""
         with self._lock:
             if snapshot.users or snapshot is self._current:
                 return

@@ -1,10 +1,10 @@
 """Which backlinks were found and lost, on which day, and how many were live.
 
-In: a partition, the rows of its targets that are asked about, and days. Out: rows of
-`inlink.contract.rows`, or counts for each day. A backlink is new on the day on which a stretch of
-it begins, and lost on the day on which one ends.
+In: a partition, the rows of the targets in question, and days. Out: rows of
+`inlink.contract.rows`, or counts for each day. A backlink is new on the day on which one of its
+stretches begins, and lost on the day on which one ends.
 
-`inlink.index.refdomain_history` has the same for referring domains.
+`inlink.index.refdomain_history` does the same for referring domains.
 """
 
 import datetime as dt
@@ -33,10 +33,10 @@ def new_lost_backlinks(
     limit: int,
     keep: LinkFilter,
 ) -> list[NewLostBacklink]:
-    """The first *limit* events; equals new before lost, then in key order."""
+    """The first *limit* events; equal ones are ordered new before lost, then by key."""
     known = partition.link_calendar(targets)
     if known and keep == ANYTHING and order == "new_lost_date" and limit <= FIRST:
-        return _backlinks(_told(partition, *known.first(span, new_lost_type, limit)))
+        return _backlinks(_of_calendar(partition, *known.first(span, new_lost_type, limit)))
     within = _within_span(partition, targets, span, new_lost_type, keep)
     events = _events(partition, _first_of_each(partition, within, order, limit))
     values = events.day if order == "new_lost_date" else events.column(order)
@@ -72,7 +72,7 @@ def live_backlinks(partition: Partition, targets: slice, span: Span) -> list[tup
 
 
 def link_calendar(partition: Partition, targets: slice) -> Calendar:
-    """The calendar of the backlinks of *targets*; of a lost link, its row inverted (``~row``)."""
+    """The calendar of the backlinks of *targets*; a lost link is its row inverted (``~row``)."""
     rows, ended = partition.link_rows(targets), partition.lost_rows(targets)
     live, lost = np.arange(rows.start, rows.stop), np.arange(ended.start, ended.stop)
     new = _events(partition, _Rows(live, lost, lost[:0]))
@@ -81,13 +81,13 @@ def link_calendar(partition: Partition, targets: slice) -> Calendar:
     )
 
 
-def _told(partition: Partition, numbers: Rows, lost: Mask) -> "_Events":
-    """The events that a calendar of backlinks tells."""
+def _of_calendar(partition: Partition, numbers: Rows, lost: Mask) -> "_Events":
+    """The events of backlinks that a calendar lists."""
     return _Events(partition, np.where(numbers < 0, ~numbers, numbers), numbers >= 0, lost)
 
 
 class _Rows(NamedTuple):
-    """What was found and lost, ascending."""
+    """Rows of links that were found or lost, ascending."""
 
     live: Rows
     """Rows of links that were found."""
@@ -119,7 +119,7 @@ def _within_span(
 
 
 def _first_of_each(partition: Partition, rows: _Rows, order: NewLostOrder, limit: int) -> _Rows:
-    """The first *limit* of each kind, which have the first of all among them."""
+    """The first *limit* of each kind; the first of all kinds are among them."""
     links, lost = partition.links, partition.lost
 
     def first(of: Links | Lost, found: Rows, day: Ints) -> Rows:
@@ -134,7 +134,7 @@ def _first_of_each(partition: Partition, rows: _Rows, order: NewLostOrder, limit
 
 
 def wanted(new_lost_type: NewLostType | None, new: Rows, lost: Rows) -> tuple[Rows, Rows]:
-    """*new* and *lost*, none of what is of another type."""
+    """*new* and *lost*, each empty if it is not of the type."""
     return new[:0] if new_lost_type == "lost" else new, lost[:0] if new_lost_type == "new" else lost
 
 
@@ -147,15 +147,15 @@ class _Events:
     live: Mask
     """Whether it is a row of links."""
     lost: Mask
-    """Whether it was lost; else, found."""
+    """Whether it was lost; otherwise it was found."""
 
     def at(self, places: Rows) -> "_Events":
-        """Those at *places*."""
+        """The events at *places*."""
         return _Events(self.partition, self.row[places], self.live[places], self.lost[places])
 
     @property
     def day(self) -> Ints:
-        """When it was found, or lost."""
+        """The day on which each was found or lost."""
         days = self.column("found")
         days[self.lost] = self.partition.lost.lost[self.row[self.lost]]
         return days
@@ -180,9 +180,9 @@ class _Events:
 
 
 def _events(partition: Partition, rows: _Rows) -> _Events:
-    """What was found, in key order, then what was lost."""
+    """The links that were found, in key order, then those that were lost."""
     live, ended = partition.links, partition.lost
-    # Of one link, the stretch that is live is the last.
+    # The live stretch of a link is its last one.
     places = [key_numbers(partition, ended, rows.ended), key_numbers(partition, live, rows.live)]
     order = np.argsort(np.concatenate(places), kind="stable")
     found = np.concatenate([rows.ended, rows.live])[order]

@@ -1,7 +1,7 @@
-"""One page and one URL: the backlinks from the one to the other, and the visits of a page.
+"""One page and one URL: the backlinks from the page to the URL, and the visits of the page.
 
 In: partitions, and the rows of a target and of a page in them. Out: backlinks, and the places in
-batches that say where evidence for them is to be read.
+batches that say where to read the evidence for them.
 """
 
 import datetime as dt
@@ -18,7 +18,7 @@ from inlink.urls.canonical import url_of_key
 
 
 class PairLink(NamedTuple):
-    """A backlink: as it is now, or as it was when it was lost."""
+    """A backlink, as it is now or as it was when it was lost."""
 
     url_from: str
     url_to: str
@@ -30,17 +30,17 @@ class PairLink(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a visit is told: the row of the visits of a batch."""
+    """Where a visit is recorded: a row of the visits of a batch."""
 
     batch: str
     row: int
 
 
 class PagePlaces(NamedTuple):
-    """The visits of a page: those that had its last content, and the last one if it is another.
+    """The visits of a page: those that had its last content, and the last one if it is not of them.
 
-    Each is told in several places where several batches have it: first the visit that the links
-    were read from, then the latest.
+    A visit has several places if several batches have it. The visit that the links were read from
+    comes first, then the latest.
     """
 
     content: tuple[Place, ...]
@@ -79,7 +79,7 @@ def _link(partition: Partition, links: Links | Lost, row: int) -> PairLink:
 
 
 def page_places(partition: Partition, page: slice) -> PagePlaces | None:
-    """Where the visits of a page, one of the targets, are told; None if it never had content."""
+    """Where the visits of a page, one of the targets, are recorded; None: it never had content."""
     places = partition.places
     start, stop = np.searchsorted(places.target, [page.start, page.stop]).tolist()
     found = tuple(

@@ -19,7 +19,7 @@ from inlink.index.strings import Strings
 from inlink.urls.canonical import url_of_key
 
 TOP = 100
-"""Rows that are kept of each list of a long slice: as many as are asked for, if nobody says."""
+"""Rows that are kept of each list of a long slice: the default length of a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Links:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Stretches of backlinks that ended, by target, source, link type, time."""
+    """Stretches of backlinks that have ended, by target, source, link type, time."""
 
     source: Int32
     anchor: Int32
@@ -129,7 +129,7 @@ class TopHosts:
     first_seen: Int16
 
     def at(self, rows: slice) -> "TopHosts":
-        """Those of *rows*, as far as there are any."""
+        """Those of *rows* that exist."""
         rows = slice(rows.start, rows.start + int(np.count_nonzero(self.host[rows] >= 0)))
         return TopHosts(
             self.host[rows],
@@ -151,12 +151,12 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Stays:
-    """For how long referring hosts were there, by host, then day, and their backlinks."""
+    """The stays of referring hosts, by host, then day, and their backlinks."""
 
     host: Int32
     first: Int32
     last: Int32
-    """The greatest int32: the host is there now."""
+    """The last day; the greatest int32 if the host is there now."""
     backlinks: Int32
     dofollow_backlinks: Int32
     first_seen: Int32
@@ -214,7 +214,7 @@ class Partition:
         summaries = directory / "summaries.arrow"
         self._summaries: dict[tuple[int, int], _Summary] = {}
         self._histories: dict[tuple[int, ...], _History] = {}
-        if summaries.exists():  # written last, by means of the rest
+        if summaries.exists():  # written last, from the other files
             self._summaries = _summaries(map_columns(summaries))
             self._top_links = map_columns(directory / "top_links.arrow")["link"]
             self._top_hosts = TopHosts(**map_columns(directory / "top_hosts.arrow"))
@@ -268,14 +268,14 @@ class Partition:
         return LinkTexts(urls, titles, target_urls, anchors, images)
 
     def summary(self, links: slice) -> Metrics | None:
-        """The metrics of *links*, where they were counted when the segments were written."""
+        """The metrics of *links*, if they were counted when the segments were written."""
         found = self._summaries.get((links.start, links.stop))
         return found and found.metrics
 
     def top_links(
         self, links: slice, order: BacklinkOrder, limit: int, per_host: int | None
     ) -> Int32 | None:
-        """The first rows of *links*, where they were chosen when the segments were written."""
+        """The first rows of *links*, if they were chosen when the segments were written."""
         found = self._summaries.get((links.start, links.stop))
         if found is None or limit > TOP or per_host not in (None, 1):
             return None
@@ -285,7 +285,7 @@ class Partition:
         return rows[rows >= 0]
 
     def top_hosts(self, links: slice, order: BacklinkOrder, limit: int) -> TopHosts | None:
-        """The first referring hosts of *links*, where they were chosen before."""
+        """The first referring hosts of *links*, if they were chosen then."""
         found = self._summaries.get((links.start, links.stop))
         if found is None or limit > TOP:
             return None
@@ -293,21 +293,21 @@ class Partition:
         return self._top_hosts.at(slice(start, start + limit))
 
     def stays(self, targets: slice) -> Stays | None:
-        """The stays of the hosts that link to *targets*, where they were joined before."""
+        """The stays of the hosts that link to *targets*, if they were joined then."""
         known = self._history(targets)
         return self._stays.at(known.stays) if known else None
 
     def keeps_history(self, targets: slice) -> bool:
-        """Whether the stays and calendars of *targets* were made before."""
+        """Whether the stays and calendars of *targets* were made when the segments were written."""
         return self._history(targets) is not None
 
     def link_calendar(self, targets: slice) -> Calendar | None:
-        """The calendar of the links to *targets*, where it was made before."""
+        """The calendar of the links to *targets*, if it was made then."""
         known = self._history(targets)
         return self._link_days.part(known.link_days) if known else None
 
     def stay_calendar(self, targets: slice) -> Calendar | None:
-        """The calendar of the stays of the hosts that link to *targets*, likewise."""
+        """The calendar of the stays of the hosts that link to *targets*, if it was made then."""
         known = self._history(targets)
         return self._stay_days.part(known.stay_days) if known else None
 
@@ -316,7 +316,7 @@ class Partition:
         return self._histories.get((links.start, links.stop, lost.start, lost.stop))
 
     def values_of(self, order: BacklinkOrder) -> Int16 | Int8:
-        """The column that live links are ordered by; found is when they were this time."""
+        """The column that live links are ordered by; ``found`` is when their stretch began."""
         if order == "date_found":
             return self.links.found
         if order == "domain_inlink_rank":
@@ -324,20 +324,20 @@ class Partition:
         return self.links.inlink_rank
 
     def domain_rows(self, domain_id: int) -> slice:
-        """The row of `domains` that is a registrable domain, or none."""
+        """The row of a registrable domain in `domains`; an empty slice if it has none."""
         row = int(np.searchsorted(self.domains.domain_id, domain_id))
         there = row < len(self.domains.domain_id) and self.domains.domain_id[row] == domain_id
         return slice(row, row + bool(there))
 
     def position(self, link: int) -> RawPosition:
-        """Where the row *link* stands in key order."""
+        """The position of the row *link* in key order."""
         target = int(self.target_of(np.array([link]))[0])
         link_type = "redirect" if self.links.flags[link] & REDIRECT else "href"
         source = self.page_texts.get(int(self.links.source[link]))
         return RawPosition(self.target_keys.get(target), source, link_type)
 
     def first_after(self, position: RawPosition) -> int:
-        """The first row of `links` behind *position* in key order, whether or not that exists."""
+        """The first row of `links` after *position* in key order; no link need be at *position*."""
         target = self.target_keys.bisect(position.target_key)
         start = _before(self.targets.links_end, target)
         if not _is_at(self.target_keys, target, position.target_key):
@@ -354,7 +354,7 @@ class Partition:
 
 
 def _rows_of(ends: Int32, targets: slice) -> slice:
-    """The rows that belong to *targets*, of a table where those of each target end at *ends*."""
+    """The rows of *targets* in a table in which the rows of each target end at *ends*."""
     return slice(_before(ends, targets.start), _before(ends, targets.stop))
 
 
@@ -363,7 +363,7 @@ def _before(ends: Int32, target: int) -> int:
 
 
 def _row_of(strings: Strings, key: str) -> int:
-    """The row of a sorted file that is *key*; -1 for none."""
+    """The row of *key* in a sorted file; -1 for none."""
     row = strings.bisect(key)
     return row if _is_at(strings, row, key) else -1
 
@@ -387,7 +387,7 @@ def _summaries(columns: dict[str, Any]) -> dict[tuple[int, int], _Summary]:
 
 
 class _History(NamedTuple):
-    """Where in their files the history of a pair of long slices is."""
+    """Where the history of a pair of long slices is in its files."""
 
     stays: slice
     link_days: slice

@@ -1,12 +1,12 @@
 """The joins and orders behind the segments, in DuckDB's SQL.
 
-In: views of a generation's tables under their names, and ``place``: the partition of each
-registrable domain, and ``numbered``: the place of each URL in key order. Out: ``address`` (every
-URL with its place), ``stretch`` (the links, live and lost, from place to place) and ``past_rank``;
-then, for the partition that the variable ``partition`` names, what its files hold, in their order.
+In: views of a generation's tables under their names; ``place``, the partition of each registrable
+domain; and ``numbered``, the place of each URL in key order. Out: ``address`` (every URL with its
+place), ``stretch`` (the links, live and lost, from place to place) and ``past_rank``; then, for the
+partition that the variable ``partition`` names, the contents of its files, in their order.
 
-Windows are kept to narrow tables: DuckDB sorts and joins beyond its memory limit, but holds the
-rows of a window in memory.
+Windows are used only on narrow tables: DuckDB sorts and joins beyond its memory limit, but holds
+the rows of a window in memory.
 """
 
 from inlink.contract.rows import UNKNOWN_RANK
@@ -22,7 +22,7 @@ from inlink.index.segments import (
 
 
 def _day(date: str) -> str:
-    """A day as a number since 1970, of 16 bits: from 1880 to 2059, where no crawl is outside."""
+    """A day as a number since 1970, of 16 bits: from 1880 to 2059, which includes every crawl."""
     return f"least(greatest({date} - date '1970-01-01', -32768), 32767)::smallint"
 
 
@@ -58,8 +58,8 @@ left join (
 ) as known using (url_id)
 order by partition
 """
-# A URL without rank, links and content, now and in the past, is answered like an unknown one.
-# The path of a home page ends at once, and so at the space behind it in the sort key.
+# A URL that never had a rank, links or content is answered like an unknown one.
+# The path of a home page is only "/", so a space follows the "/" in the sort key.
 
 STRETCH = f"""
 create table stretch as

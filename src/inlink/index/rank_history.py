@@ -1,6 +1,6 @@
 """The ranks of earlier days.
 
-In: a partition, and days for which ranks were published. Out: the rank on each of them.
+In: a partition, and days on which ranks were published. Out: the rank on each of these days.
 """
 
 import datetime as dt
@@ -14,7 +14,7 @@ from inlink.index.files import Ints
 from inlink.index.partition import Partition
 
 _BIAS = 1 << 31
-"""What makes a day that int32 can hold an unsigned number of 32 bits."""
+"""Added to a day that int32 can hold, it makes an unsigned number of 32 bits."""
 
 
 def inlink_ranks(
@@ -45,8 +45,8 @@ def _ranks(
 ) -> list[tuple[dt.date, int]]:
     """The highest rank of *rows* on each of *days*.
 
-    *current* has the rank of every row; *past* those before it, *of* a row, *until* a day, sorted
-    by both.
+    *current* has the present rank of every row. *past* has earlier ranks, each *of* a row and
+    *until* a day, sorted by both.
     """
     low, high = np.searchsorted(of, np.array([rows.start, rows.stop], np.int32)).tolist()
     past = np.append(past[low:high], current[rows])

@@ -1,7 +1,8 @@
-"""The door to the index: answers the reading commands from a generation's segments.
+"""The way into the index: answers the reading commands from a generation's segments.
 
 In: targets (`inlink.urls.targets`), orders and limits. Out: the rows of `inlink.contract.rows`.
-A reader is a snapshot of one generation, opened at once and safe to use from several threads.
+A reader is a snapshot of one generation. It opens all its files at once, and several threads may
+use it.
 """
 
 import datetime as dt
@@ -73,22 +74,22 @@ class Reader:
             Partition(segments.partition_directory(directory, number))
             for number in range(len(counts.partitions))
         ]
-        # A request looks its target up more than once, and tools ask several things about one.
+        # A request looks up its target more than once, and tools send several requests for one.
         self._target_rows = lru_cache(REMEMBERED_TARGETS)(self._find)
 
     def close(self) -> None:
-        """Let go of the files; they are unmapped when the last answer under way is done."""
+        """Release the files; they are unmapped when the last running answer is done."""
         self._partitions = []
         self._target_rows.cache_clear()
 
     def size(self, target: Target) -> int:
-        """How many live and lost links of *target* an answer may have to look at."""
+        """How many live and lost links of *target* an answer may have to read."""
         partition, rows = self._targets(target)
         live, lost = partition.link_rows(rows), partition.lost_rows(rows)
         return len(range(live.start, live.stop)) + len(range(lost.start, lost.stop))
 
     def keeps_lists(self, target: Target) -> bool:
-        """Whether *target* is one of those whose first rows and calendars are kept."""
+        """Whether the first rows and the calendars of *target* were kept by the build."""
         partition, rows = self._targets(target)
         return partition.keeps_history(rows)
 
@@ -122,9 +123,9 @@ class Reader:
         per_domain: int | None = None,
         keep: LinkFilter = ANYTHING,
     ) -> list[Backlink]:
-        """The first *limit* live backlinks of *target* that *keep* keeps; equals in key order.
+        """The first *limit* live backlinks of *target* that *keep* keeps; equal ones in key order.
 
-        *per_domain*: no more than that many of one referring host, the first by *order*.
+        *per_domain* is the most that one referring host may have, the first by *order*.
         """
         partition, every = self._links(target)
         if keep == ANYTHING:
@@ -145,7 +146,7 @@ class Reader:
         )
 
     def refdomains(self, target: Target, order: BacklinkOrder, limit: int) -> list[Refdomain]:
-        """The first *limit* hosts with live backlinks to *target*; equals by name.
+        """The first *limit* hosts with live backlinks to *target*; equal ones by name.
 
         ``inlink_rank`` orders by the highest rank among a host's linking pages.
         """
@@ -168,8 +169,8 @@ class Reader:
     ) -> tuple[list[Backlink], RawPosition | None]:
         """One page of the live backlinks of *target* in key order, and where the next one begins.
 
-        The page holds what follows *after* (from the start: None), which need not exist any more.
-        The position is None with the last page.
+        The page starts after the position *after*, whose link need not exist any longer; None is
+        the start. The returned position is None with the last page.
         """
         partition, rows = self._links(target)
         start = rows.start if after is None else max(rows.start, partition.first_after(after))
@@ -185,21 +186,21 @@ class Reader:
         return (_backlinks(partition, batch) for batch in ranges)
 
     def anchors(self, target: Target, order: CountOrder, limit: int) -> list[Anchor]:
-        """The first *limit* anchor texts of the live backlinks of *target*; equals by text."""
+        """The first *limit* anchor texts of the live backlinks of *target*; equal ones by text."""
         return aggregates.anchors(*self._links(target), order, limit)
 
     def pages(self, target: Target, order: CountOrder, limit: int) -> list[LinkedPage]:
-        """The first *limit* URLs of *target* that live backlinks lead to; equals by sort key."""
+        """The first *limit* URLs of *target* with live backlinks; equal ones by sort key."""
         return aggregates.pages(*self._links(target), order, limit)
 
     def ips(self, target: Target, order: CountOrder, limit: int) -> list[ReferringIp]:
-        """The first *limit* addresses with live backlinks to *target*; equals by address."""
+        """The first *limit* addresses with live backlinks to *target*; equal ones by address."""
         return aggregates.ips(*self._links(target), order, limit)
 
     def rank_distribution(
         self, target: Target, by: Literal["host", "domain"]
     ) -> list[tuple[int, int]]:
-        """How many referring hosts, or registrable domains of them, have which rank."""
+        """How many referring hosts, or registrable domains of them, have each rank."""
         return aggregates.rank_distribution(*self._links(target), by)
 
     def new_lost_backlinks(
@@ -213,7 +214,7 @@ class Reader:
     ) -> list[NewLostBacklink]:
         """The first *limit* backlinks of *target* found or lost in *span* that *keep* keeps.
 
-        *new_lost_type*: None is both. Equals: found before lost, then in key order.
+        *new_lost_type*: None is both. Equal ones: found before lost, then in key order.
         """
         return history.new_lost_backlinks(
             *self._targets(target), span, new_lost_type, order, limit, keep
@@ -237,9 +238,9 @@ class Reader:
         order: NewLostDomainOrder,
         limit: int,
     ) -> list[NewLostRefdomain]:
-        """The first *limit* hosts that began or ceased to link to *target* in *span*.
+        """The first *limit* hosts that started or stopped linking to *target* in *span*.
 
-        *new_lost_type*: None is both. Equals: new before lost, then by name.
+        *new_lost_type*: None is both. Equal ones: new before lost, then by name.
         """
         return refdomain_history.new_lost_refdomains(
             *self._targets(target), span, new_lost_type, order, limit
@@ -248,7 +249,7 @@ class Reader:
     def new_lost_refdomains_count(
         self, target: Target, span: Span, new_lost_type: NewLostType | None
     ) -> list[DayCount]:
-        """How many hosts began and ceased to link to *target* on each day of *span*."""
+        """How many hosts started and stopped linking to *target* on each day of *span*."""
         return refdomain_history.new_lost_refdomains_count(
             *self._targets(target), span, new_lost_type
         )
@@ -277,7 +278,7 @@ class Reader:
         return pairs.links_between(partition, targets, pages)
 
     def page_places(self, url: str) -> pairs.PagePlaces | None:
-        """Where the visits of the page *url* (canonical) are told; None: it never had content."""
+        """Where the visits of the page *url* (canonical) are recorded; None: it had no content."""
         domain = icann_domain(split_origin(url[: path_start(url)]).host)
         partition = self._partitions[text_id(domain) % len(self._partitions)]
         key = sort_key(url)

@@ -1,12 +1,12 @@
 """Which referring domains came and went, on which day, and how many there were.
 
-In: a partition, the rows of its targets that are asked about, and days. Out: rows of
+In: a partition, the rows of the targets in question, and days. Out: rows of
 `inlink.contract.rows`, or counts for each day.
 
-A referring domain, a host, is there for as long as any of its links: the stretches of all of them,
-as closed intervals of days, are joined where they share a day. A joined interval begins with a new
-referring domain and, unless it is open, ends with a lost one. So a loss and a find on one day are
-neither, and what came and went within a day is both.
+A referring domain, which is a host, is there for as long as any of its links. The stretches of all
+its links, as closed intervals of days, are joined if they share a day. A joined interval begins
+with a new referring domain and, unless it is open, ends with a lost one. So a loss and a find on
+one day count as neither, and a host that came and went within a day counts as both.
 """
 
 import datetime as dt
@@ -25,10 +25,10 @@ from inlink.index.partition import Partition, Stays
 from inlink.index.segments import NOFOLLOW
 
 _OPEN = np.iinfo(np.int32).max
-"""The last day of what has none."""
+"""The last day of an interval that has not ended."""
 
 _BIAS = 1 << 31
-"""What makes a day that int32 can hold an unsigned number of 32 bits."""
+"""Added to a day that int32 can hold, it makes an unsigned number of 32 bits."""
 
 
 def new_lost_refdomains(
@@ -39,7 +39,7 @@ def new_lost_refdomains(
     order: NewLostDomainOrder,
     limit: int,
 ) -> list[NewLostRefdomain]:
-    """The first *limit* events; equals new before lost, then by name."""
+    """The first *limit* events; equal ones are ordered new before lost, then by name."""
     joined = partition.stays(targets) or _intervals(partition, targets)
     known = partition.stay_calendar(targets)
     interval, is_lost = (
@@ -98,7 +98,7 @@ def new_lost_refdomains_count(
 
 
 def live_refdomains(partition: Partition, targets: slice, span: Span) -> list[tuple[dt.date, int]]:
-    """How many are there at the end of each day of *span*."""
+    """How many exist at the end of each day of *span*."""
     known = partition.stay_calendar(targets)
     if known:
         return known.live(span)
@@ -107,7 +107,7 @@ def live_refdomains(partition: Partition, targets: slice, span: Span) -> list[tu
 
 
 def stays(partition: Partition, targets: slice) -> Stays:
-    """Every interval of *targets*, with its backlinks counted."""
+    """Every interval of *targets*, with the count of its backlinks."""
     joined = _intervals(partition, targets)
     counted = _counted(partition, targets, joined, np.arange(len(joined.host)))
     return Stays(
@@ -126,14 +126,14 @@ def stays(partition: Partition, targets: slice) -> Stays:
 
 
 def stay_calendar(found: Stays) -> Calendar:
-    """The calendar of *found*, the stays of a target; its numbers are places in them."""
+    """The calendar of *found*, the stays of a target; its numbers are places in *found*."""
     ended = np.flatnonzero(found.last < _OPEN)
     return calendar((found.first, np.arange(len(found.host))), (found.last[ended], ended))
 
 
 @dataclass(frozen=True, slots=True)
 class _Intervals:
-    """For how long referring hosts were there; by host, then day."""
+    """The intervals in which referring hosts were there; by host, then day."""
 
     host: Rows
     first: Rows
@@ -152,7 +152,7 @@ def _intervals(partition: Partition, targets: slice) -> _Intervals:
     last = _packed(host, np.concatenate([open_ended, lost.lost[ended]]))
     order = np.argsort(first)
     first = first[order]
-    # The number of the host stands above the days, so that no interval reaches into the next host.
+    # The number of the host is above the bits of the days, so no interval reaches the next host.
     reach = np.maximum.accumulate(last[order])
     begins = np.append(True, first[1:] > reach[:-1])[: len(first)]
     starts = np.flatnonzero(begins)
@@ -174,7 +174,7 @@ def _day(packed: Rows) -> Rows:
 
 
 def _live_hosts(partition: Partition, rows: slice) -> tuple[Rows, Ints]:
-    """The hosts of live links, and the first day on which one of each one's links was found."""
+    """The hosts of live links, and the day on which the first of each host's links was found."""
     names, member = selection.numbered(partition.hosts_of(rows), len(partition.hosts.tld))
     first = np.full(len(names), _OPEN, np.int32)
     np.minimum.at(first, member, partition.links.found[rows])
@@ -192,7 +192,7 @@ class _Counted:
 
 
 def _counted(partition: Partition, targets: slice, joined: _Intervals, intervals: Rows) -> _Counted:
-    """Count the links of *intervals*, which ascend: the live ones of those that are open."""
+    """Count the links of *intervals*, which ascend; for open ones, the live links."""
     links, lost = partition.links, partition.lost
     is_open = joined.last[intervals] == _OPEN
     rows = partition.link_rows(targets)
@@ -211,7 +211,7 @@ def _counted(partition: Partition, targets: slice, joined: _Intervals, intervals
 
 
 def _first_seen(partition: Partition, targets: slice, hosts: Rows) -> Ints:
-    """The first day that any link of each of *hosts*, which ascend, was ever seen."""
+    """The first day on which any link of each of *hosts*, which ascend, was ever seen."""
     links, lost = partition.links, partition.lost
     rows, ended = partition.link_rows(targets), partition.lost_rows(targets)
     first = np.full(len(hosts), _OPEN, np.int32)
@@ -227,7 +227,7 @@ def _first_seen(partition: Partition, targets: slice, hosts: Rows) -> Ints:
 def _last_stretches(
     partition: Partition, targets: slice, joined: _Intervals, intervals: Rows
 ) -> tuple[Rows, Rows]:
-    """Of each link in each of *intervals* the last row of lost links, and the interval's place."""
+    """The last row of lost links of each link in each of *intervals*, and the interval's place."""
     places, interval = _members(joined.member, intervals)
     order = np.argsort(interval, kind="stable")
     rows, interval = partition.lost_rows(targets).start + places[order], interval[order]
@@ -237,7 +237,7 @@ def _last_stretches(
 
 
 def _members(values: Ints, among: Rows) -> tuple[Rows, Rows]:
-    """The places of the *values* that are in *among*, which ascends, and where they are in it."""
+    """The places of those *values* that are in *among*, which ascends, and their places there."""
     found = np.searchsorted(among, values)
     places = np.flatnonzero(np.append(among, -1)[found] == values)
     return places, found[places]

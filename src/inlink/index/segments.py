@@ -1,4 +1,4 @@
-"""What segments are: their format version, what ``segments.json`` says, and the names of the files.
+"""The format of segments: its version, the contents of ``segments.json``, the names of the files.
 
 docs/segments.md describes every file and column.
 """
@@ -23,7 +23,7 @@ HOME = 32
 ELEMENTS: tuple[Element, ...] = (*ANCHORED, "canonical", "location")
 
 REASONS: tuple[ReasonLost, ...] = get_args(ReasonLost)[1:]
-"""Why a link was lost; ``reason`` is a place in this."""
+"""Why a link was lost; the column ``reason`` is a place in this tuple."""
 
 
 class SegmentsError(ValueError):
@@ -67,7 +67,7 @@ class _Version(msgspec.Struct):
 
 
 def partition_directory(segments: Path, number: int) -> Path:
-    """Where partition *number* lies."""
+    """The directory of partition *number*."""
     return segments / f"p{number:04d}"
 
 
@@ -81,7 +81,7 @@ def load(segments: Path) -> SegmentCounts:
     """Read ``segments.json``.
 
     Raises:
-        SegmentsError: it is damaged, or of another format version.
+        SegmentsError: it is damaged, or has another format version.
     """
     path = segments / "segments.json"
     try:
@@ -90,8 +90,8 @@ def load(segments: Path) -> SegmentCounts:
         if found == SEGMENT_FORMAT:
             return msgspec.json.decode(content, type=SegmentCounts)
     except (FileNotFoundError, msgspec.DecodeError) as error:
-        raise SegmentsError(f"{path}: {error}. `inlink build` makes segments anew.") from error
+        raise SegmentsError(f"{path}: {error}. `inlink build` writes new segments.") from error
     raise SegmentsError(
-        f"{path} has format {found}, this version of inlink reads format {SEGMENT_FORMAT}."
-        " `inlink build` makes segments anew."
+        f"{path} has format {found}, but this version of Inlink reads format {SEGMENT_FORMAT}."
+        " `inlink build` writes new segments."
     )

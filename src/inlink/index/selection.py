@@ -1,8 +1,8 @@
-"""Counting, grouping and choosing among rows of links: NumPy over one contiguous slice.
+"""Count, group and select rows of links: NumPy over one contiguous slice.
 
-In: columns of a partition and the slice that a target covers. Out: counts, or the rows to answer
-with, in order. Every order is by a value, descending, and among equals by row, ascending; nothing
-here sorts more rows than it answers with, except where a cap for each group makes it look further.
+In: columns of a partition and the slice that a target covers. Out: counts, or the rows of the
+answer, in order. Every order is by a value, descending, and then by row, ascending. No function
+here sorts more rows than it returns, unless a cap for each group makes it read further.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from inlink.index.segments import NOFOLLOW
 
 
 def top(values: Ints, limit: int) -> Rows:
-    """The places of the *limit* greatest *values*, greatest first, equals in their own order."""
+    """The places of the *limit* greatest *values*, greatest first; equal ones keep their order."""
     if len(values) <= limit:
         return _descending(values)
     threshold = _nth_greatest(values, limit)
@@ -28,7 +28,7 @@ def top(values: Ints, limit: int) -> Rows:
 
 
 def _nth_greatest(values: Ints, n: int) -> int:
-    """By counting, as ranks and days are few; quickselect takes long where most are equal."""
+    """By counting, as ranks and days are few; quickselect is slow if most values are equal."""
     least = int(values.min())
     counts = np.bincount(np.subtract(values, least, dtype=np.intp))
     at_least = np.cumsum(counts[::-1])
@@ -41,10 +41,10 @@ def _descending(values: Ints) -> Rows:
 
 
 def top_per_group(values: Ints, groups: Ints, limit: int, per_group: int) -> Rows:
-    """As `top`, with no more than *per_group* places of any one group.
+    """Like `top`, with no more than *per_group* places of any one group.
 
-    Looks at ever longer beginnings of the order, and leaves out what is left of a group as soon as
-    it has its share, until there are *limit* places or no more to look at.
+    It reads longer and longer beginnings of the order, and drops the rest of a group as soon as the
+    group has its share, until there are *limit* places or nothing is left.
     """
     chosen = np.empty(0, np.int64)
     left: Rows | None = None  # None: all
@@ -85,14 +85,14 @@ def _is_in(groups: Ints, wanted: Ints) -> npt.NDArray[np.bool_]:
 
 @dataclass(frozen=True, slots=True)
 class HostLinks:
-    """The links of a slice, added up by referring host; one row for each, by host name."""
+    """Counts of the links of a slice by referring host; one row for each host, by name."""
 
     host: Ints
     backlinks: Ints
     dofollow_backlinks: Ints
     first_seen: Ints
     found: Ints
-    """When the first of the live links was found, this time."""
+    """The first day on which one of the live stretches began."""
     inlink_rank: Ints
 
     def at(self, places: Rows) -> "HostLinks":
@@ -108,7 +108,7 @@ class HostLinks:
 
 
 def by_host(partition: Partition, rows: slice) -> HostLinks:
-    """Add up *rows* by referring host."""
+    """Count *rows* by referring host."""
     links = partition.links
     names, member = numbered(partition.hosts_of(rows), len(partition.hosts.tld))
     nofollow = links.flags[rows] & NOFOLLOW
@@ -131,7 +131,7 @@ def by_host(partition: Partition, rows: slice) -> HostLinks:
 
 
 def host_values(partition: Partition, hosts: HostLinks, order: BacklinkOrder) -> Ints:
-    """What *hosts* are ordered by; ``inlink_rank``: the highest among a host's linking pages."""
+    """The values that *hosts* are ordered by; ``inlink_rank`` is the highest of a host's pages."""
     if order == "domain_inlink_rank":
         return partition.hosts.domain_inlink_rank[hosts.host]
     return hosts.found if order == "date_found" else hosts.inlink_rank
@@ -140,7 +140,7 @@ def host_values(partition: Partition, hosts: HostLinks, order: BacklinkOrder) ->
 def numbered(hosts: Ints, count: int) -> tuple[Rows, Ints]:
     """The distinct *hosts* (numbers below *count*), ascending, and the place of each in them.
 
-    Many hosts are not sorted: then every number below *count* is there, found or not.
+    If there are many hosts, they are not sorted; the result then has every number below *count*.
     """
     if len(hosts) * 16 < count:
         names, places = np.unique(hosts, return_inverse=True)
@@ -149,7 +149,7 @@ def numbered(hosts: Ints, count: int) -> tuple[Rows, Ints]:
 
 
 def metrics(partition: Partition, rows: slice) -> Metrics:
-    """Count *rows*. The time is that of sorting their hosts, addresses and subnets."""
+    """Count *rows*. This takes the time of sorting their hosts, addresses and subnets."""
     links, pages = partition.links, partition.pages
     source = links.source[rows]
     host = pages.host[source]
@@ -168,7 +168,7 @@ def metrics(partition: Partition, rows: slice) -> Metrics:
 
 
 def _distinct(values: Ints) -> int:
-    """How many distinct values there are, -1 (none) left out."""
+    """How many distinct values there are, without -1 (none)."""
     if len(values) <= FEW:
         return len(set(values.tolist()) - {-1})
     ordered = np.sort(values[values >= 0])
@@ -176,4 +176,4 @@ def _distinct(values: Ints) -> int:
 
 
 FEW = 500
-"""Up to so many numbers, a set is faster than sorting them."""
+"""For up to this many numbers, a set is faster than sorting."""

@@ -1,13 +1,13 @@
-"""Tables of strings on disk: small compressed blocks, looked up by row, and by key where sorted.
+"""Tables of strings on disk: small compressed blocks, looked up by row, or by key if sorted.
 
 In: rows of one or more text columns. Out: an Arrow IPC file, and a reader that finds rows in it.
 docs/segments.md has the measurements behind the block size, the level and the dictionary.
 
-The file has one row for each block of `BLOCK_ROWS` rows, after a first one that holds the zstd
-dictionary. A block is its strings, one column after the other, joined by 0xFF (a byte that UTF-8
-never has), under zstd (RFC 8878). Where the first column is sorted, ``separator`` is the shortest
-beginning of a block's first key that is greater than the last key before it (suffix truncation:
-Bayer and Unterauer, Prefix B-Trees, 1977), so that a search reads one block.
+The first row of the file holds the zstd dictionary. Each further row is a block of `BLOCK_ROWS`
+rows of strings. A block has its strings, one column after the other, joined by 0xFF (a byte that
+UTF-8 never has) and compressed with zstd (RFC 8878). If the first column is sorted, ``separator``
+is the shortest prefix of a block's first key that is greater than the last key before it (suffix
+truncation: Bayer and Unterauer, Prefix B-Trees, 1977), so that a search reads only one block.
 """
 
 import threading
@@ -28,15 +28,15 @@ from inlink.index.files import map_batch, one_batch, write_batch
 BLOCK_ROWS = 16
 LEVEL = 9
 SAMPLE_BLOCKS = 4096
-"""How many blocks, evenly spread, the dictionary is trained on."""
+"""How many evenly spread blocks the dictionary is trained on."""
 
 MAX_DICTIONARY = 64 * 1024
 
 REMEMBERED_ROWS = 8192
-"""Of each file: pages that link much, and texts that are used much, are asked for often."""
+"""Rows that are remembered for each file: pages with many links and frequent texts recur often."""
 
 FEW_ROWS = 1000
-"""Up to so many rows are looked up one by one, and remembered."""
+"""Up to this many rows are looked up one by one, and remembered."""
 
 _SEPARATOR = b"\xff"
 
@@ -50,9 +50,9 @@ def write_strings(
     block_rows: int = BLOCK_ROWS,
     level: int = LEVEL,
 ) -> int:
-    """Write *rows* (text columns without nulls) to *path*; how many there were.
+    """Write *rows* (text columns without nulls) to *path*; returns how many there were.
 
-    *sample*, whole blocks of the same rows, is what the dictionary is trained on.
+    The dictionary is trained on *sample*, whole blocks of the same rows.
     """
     dictionary = _train(sample, block_rows) if sample is not None else b""
     compressor = _compressor(dictionary, level)
@@ -73,12 +73,12 @@ def write_strings(
 
 
 def _train(sample: pa.RecordBatch, block_rows: int) -> bytes:
-    """A zstd dictionary of at most 1/32 of the sample; none for one too small to repay it."""
+    """A zstd dictionary of at most 1/32 of the sample; empty if the sample is too small for one."""
     samples: list[Any] = _joined(sample, block_rows)
     size = min(MAX_DICTIONARY, sum(map(len, samples)) // 32)
     if size < 4096:
         return b""
-    # Fixed segment and d-mer lengths, as a search for the best ones costs minutes.
+    # Segment and d-mer lengths are fixed, as a search for the best ones takes minutes.
     return zstandard.train_dictionary(size, samples, k=1024, d=8).as_bytes()
 
 
@@ -106,7 +106,7 @@ def _whole_blocks(rows: Iterable[pa.RecordBatch], block_rows: int) -> Iterator[p
 
 def _joined(batch: pa.RecordBatch, block_rows: int) -> list[bytes]:
     """The blocks of *batch*, before compression."""
-    import pyarrow.compute as pc  # some 40 ms that a server, which only reads, need not wait
+    import pyarrow.compute as pc  # takes some 40 ms; a server only reads
 
     starts = np.arange(0, batch.num_rows, block_rows, dtype=np.int64)
     offsets = pa.array(np.append(starts, batch.num_rows))
@@ -131,7 +131,7 @@ def _separators(keys: "pa.Array[Any]", block_rows: int, last: bytes) -> list[byt
 
 
 def _shortest(before: bytes, first: bytes) -> bytes:
-    """The shortest beginning of *first* that is greater than *before*."""
+    """The shortest prefix of *first* that is greater than *before*."""
     equal = takewhile(lambda pair: pair[0] == pair[1], zip(before, first, strict=False))
     return first[: sum(1 for _ in equal) + 1]
 
@@ -139,7 +139,7 @@ def _shortest(before: bytes, first: bytes) -> bytes:
 class Strings:
     """A file of strings, memory-mapped. Safe to use from several threads.
 
-    *shown* makes of the first column what a look-up tells; keys stay as they are.
+    *shown* converts the first column for look-ups; keys stay as they are.
     """
 
     def __init__(self, path: Path, shown: Callable[[str], str] = str) -> None:
@@ -170,7 +170,7 @@ class Strings:
         return [list(map(column.__getitem__, order)) for column in columns]
 
     def _distinct(self, rows: npt.NDArray[np.integer[Any]]) -> list[list[str]]:
-        """The same, of rows that ascend: each block is opened once."""
+        """The same for ascending rows: each block is opened once."""
         blocks, places = np.divmod(rows, self._block_rows)
         starts = np.flatnonzero(np.append(True, blocks[1:] != blocks[:-1])[: len(rows)])
         ends = np.append(starts[1:], len(rows))[: len(starts)].tolist()
@@ -189,7 +189,7 @@ class Strings:
         return self._parts(row)[0]
 
     def read_row(self, row: int) -> tuple[str, ...]:
-        """The strings of one row, not remembered."""
+        """The strings of one row, without remembering them."""
         first, *others = self._parts(row)
         return self._shown(first), *others
 
@@ -219,7 +219,7 @@ class Strings:
             following < len(self._separators) and wanted >= bytes(self._separators[following])
         ):
             return slice(start, self.bisect(high))
-        # Most ranges are short, and end in the block where they begin.
+        # Most ranges are short and end in the block where they begin.
         return slice(start, block * self._block_rows + self._bisect_within(block, wanted))
 
     def _bisect_within(self, block: int, wanted: bytes) -> int:

@@ -1,12 +1,13 @@
 """Answers about the targets with very many links, made when the segments are written.
 
-In: a partition whose other files are written. Out: ``summaries.arrow``, one row for each distinct
-slice of links that one host, one domain (on any level of its name) or one URL can be asked for, and
-that is longer than a threshold; it has the metrics, and is found by the ends of the slice, so no
-names are kept. ``top_links.arrow`` and ``top_hosts.arrow`` have the beginnings of the lists of
-backlinks and of referring domains: `TOP` rows for each list of each slice. ``stays.arrow`` has the
-history of its referring domains, and four files more have the calendars of its links and of these,
-found by the ends of the slices of live and lost links.
+In: a partition whose other files are written. Out: ``summaries.arrow``, which has the metrics of
+long slices of links. It has one row for each distinct slice above a threshold that can be requested
+as one host, one domain (on any level of its name) or one URL. Rows are found by the ends of the
+slice, so no names are stored. ``top_links.arrow`` and ``top_hosts.arrow`` have the first rows of
+the lists of backlinks and of referring domains: `TOP` rows for each list of each slice.
+``stays.arrow`` has the history of the referring domains. Four more files have the calendars of the
+links and of the referring domains. These are found by the ends of the slices of live and lost
+links.
 """
 
 from collections import Counter
@@ -27,7 +28,7 @@ from inlink.urls.canonical import url_of_key
 from inlink.urls.targets import TargetError, parse_target
 
 SUMMARY_LINKS = 5_000
-"""Live links up to which all is counted when it is asked for (about 1 ms)."""
+"""Up to this many live links, everything is counted on request (about 1 ms)."""
 
 DAY_COLUMNS = ("day", "new", "lost")
 
@@ -35,7 +36,7 @@ DAY_COLUMNS = ("day", "new", "lost")
 def write_summaries(
     database: duckdb.DuckDBPyConnection, directory: Path, summary_links: int
 ) -> int:
-    """Write the summaries of the partition in *directory*; how many there are."""
+    """Write the summaries of the partition in *directory*; returns how many there are."""
     partition = Partition(directory)
     database.execute("set variable summary_links = ?", [summary_links])
     hosts = database.execute(queries.LARGE_DOMAINS).fetchall()
@@ -44,7 +45,7 @@ def write_summaries(
         try:
             target = parse_target(text, mode)
         except TargetError:
-            continue  # a host of one label, say: nobody can ask for it
+            continue  # a host of one label, for example: it cannot be requested
         targets = partition.target_rows(target.low, target.high)
         rows, lost = partition.link_rows(targets), partition.lost_rows(targets)
         if rows.stop - rows.start > summary_links:
@@ -56,7 +57,7 @@ def write_summaries(
 
 
 def _names(hosts: list[tuple[str, str, int]], summary_links: int) -> Iterator[tuple[str, Mode]]:
-    """The hosts, and the names above them, that have that many links."""
+    """The hosts, and the names above them, that have more than *summary_links* links."""
     beneath: Counter[str] = Counter()
     for host, domain, links in hosts:
         if links > summary_links:
@@ -69,7 +70,7 @@ def _names(hosts: list[tuple[str, str, int]], summary_links: int) -> Iterator[tu
 
 
 def _levels(host: str, domain: str) -> Iterator[str]:
-    """*host*, and what remains as labels go from its front, down to *domain*."""
+    """*host*, and each name that remains when labels are removed from its front, to *domain*."""
     name = host.removesuffix(".")
     yield name
     while name != domain and "." in name:
@@ -78,7 +79,7 @@ def _levels(host: str, domain: str) -> Iterator[str]:
 
 
 def _urls(partition: Partition, summary_links: int) -> Iterator[tuple[str, Mode]]:
-    """The URLs that have that many links, with their scheme and without."""
+    """The URLs that have more than *summary_links* links, with their scheme and without."""
     links = np.diff(partition.targets.links_end, prepend=0)
     for row in np.flatnonzero(links > summary_links).tolist():
         url = url_of_key(partition.target_keys.get(row))
@@ -128,7 +129,7 @@ def _write_histories(
 
 
 def _write_calendars(directory: Path, of: str, calendars: list[Calendar]) -> None:
-    """Write *calendars* one after the other, their days and their events."""
+    """Write the days and the events of *calendars*, one calendar after the other."""
     days = {name: _joined([getattr(each, name) for each in calendars]) for name in DAY_COLUMNS}
     before = np.cumsum([0, *(len(each.event) for each in calendars)], dtype=np.int64)
     ends = [each.events_end + start for each, start in zip(calendars, before[:-1], strict=True)]
@@ -144,7 +145,7 @@ def _joined(columns: list[Column]) -> Column:
 
 
 def _top_links(partition: Partition, slices: list[slice]) -> Column:
-    """The first links of each slice, without a cap and one a host, in each order; -1: no more."""
+    """The first links of each slice in each order, uncapped and one per host; -1: no more."""
     found = np.full((len(slices), 2, len(BACKLINK_ORDERS), TOP), -1, np.int32)
     for rows, of_slice in zip(slices, found, strict=True):
         hosts = partition.hosts_of(rows)

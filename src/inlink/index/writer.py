@@ -1,9 +1,9 @@
-"""Turns the tables of a generation into segments.
+"""Write the tables of a generation as segments.
 
 In: ``tables/*.parquet`` of a generation (docs/data-model.md). Out: ``segments/``
-(docs/segments.md). DuckDB joins and sorts, within its memory limit, and spills beside the segments;
-Python holds the numbers, not the texts, of one partition at a time. The same rows, in any order and
-split, give the same bytes.
+(docs/segments.md). DuckDB joins and sorts within its memory limit, and spills to a directory beside
+the segments. Python holds the numbers, not the texts, of one partition at a time. The same rows
+give the same bytes, in any order and however they are split into files.
 """
 
 import shutil
@@ -30,7 +30,7 @@ from inlink.urls.domains import icann_domain, is_ip_address
 BATCH_ROWS = 1 << 16
 
 Progress = Callable[[int, int], None]
-"""Called with the steps done, and the steps there are."""
+"""Called with the number of steps done and the number of all steps."""
 
 _TABLES = (
     *("urls", "links", "pages", "ranks", "domain_ranks"),
@@ -47,10 +47,10 @@ def write_segments(
     *,
     summary_links: int = SUMMARY_LINKS,
 ) -> SegmentCounts:
-    """Write the segments of the generation whose Parquet files lie in *tables*.
+    """Write the segments of the generation whose Parquet files are in *tables*.
 
-    What *segments_directory* holds from an attempt that died is removed first. Hosts, domains and
-    URLs with more than *summary_links* live links are counted now rather than when asked for.
+    Remains of a failed attempt in *segments_directory* are removed first. Hosts, domains and URLs
+    with more than *summary_links* live links are counted now rather than on request.
 
     Raises:
         ValueError: a link's source is not in the table of pages.
@@ -92,7 +92,7 @@ def _database(tables: Path, spill: Path, settings: Settings) -> Iterator[duckdb.
     config: dict[str, Any] = {
         "memory_limit": settings.memory_limit,
         "temp_directory": str(spill),
-        "preserve_insertion_order": False,  # every result that matters has an order of its own
+        "preserve_insertion_order": False,  # every result whose order matters is sorted
     }
     try:
         with duckdb.connect(config=config) as database:
@@ -106,7 +106,7 @@ def _database(tables: Path, spill: Path, settings: Settings) -> Iterator[duckdb.
 def _prepare(
     database: duckdb.DuckDBPyConnection, partitions: int, step: Callable[[], None]
 ) -> None:
-    """Number every URL in key order, and join the links and past ranks to those numbers."""
+    """Number every URL in key order, and join the links and past ranks to these numbers."""
     database.execute(queries.PLACE)
     domains = database.cursor().execute(queries.DOMAINS)
     for batch in domains.to_arrow_reader(BATCH_ROWS):
@@ -194,7 +194,7 @@ def _write_pages(database: duckdb.DuckDBPyConnection, directory: Path) -> tuple[
     Returns the position of each page in the order of all URLs, and how many addresses there are.
     """
     if database.table("page").filter("title is null").limit(1).fetchone():
-        raise ValueError("links.parquet names a source that pages.parquet does not have")
+        raise ValueError("links.parquet has a source that pages.parquet lacks")
     ips = _write_ips(database, directory)
     columns = _numbers(database, queries.PAGE_COLUMNS)
     positions = columns.pop("position")
@@ -205,7 +205,7 @@ def _write_pages(database: duckdb.DuckDBPyConnection, directory: Path) -> tuple[
 
 
 def _write_ips(database: duckdb.DuckDBPyConnection, directory: Path) -> int:
-    """Write the addresses of the pages, and make the view ``ips``: the numbers of each text."""
+    """Write the addresses of the pages, and create the view ``ips``: the numbers of each text."""
     ips = addresses.number([ip for (ip,) in database.execute(queries.IPS).fetchall()])
     database.from_arrow(ips.numbers).create_view("ips", replace=True)
     write_columns(directory / "ips.arrow", {"country": addresses.countries(ips.texts)})
@@ -213,7 +213,7 @@ def _write_ips(database: duckdb.DuckDBPyConnection, directory: Path) -> int:
 
 
 def _write_hosts(database: duckdb.DuckDBPyConnection, directory: Path) -> tuple[int, int]:
-    """Write the referring hosts and their top-level domains; how many there are of each."""
+    """Write the referring hosts and their top-level domains; returns the number of each."""
     hosts = database.execute(queries.HOST_COLUMNS).to_arrow_table()
     tld = [_tld(name) for name in map(str, hosts.column("host").to_pylist())]
     tlds = sorted(set(tld))
@@ -234,7 +234,7 @@ def _tld(host: str) -> str:
 
 
 def _write_domains(database: duckdb.DuckDBPyConnection, directory: Path) -> tuple[int, int]:
-    """Write the ranks of the domains, and their past ranks; how many there are of each."""
+    """Write the ranks of the domains, and their past ranks; returns the number of each."""
     domains = _numbers(database, queries.DOMAIN_COLUMNS)
     write_columns(directory / "domains.arrow", domains)
     past = _numbers(database, queries.PAST_DOMAIN_RANK_COLUMNS)
@@ -249,7 +249,7 @@ def _write_links(
     query: str,
     pages: Column,
 ) -> tuple[Column, int]:
-    """Write links from *pages*, and the images of the few that have one; *names*: of the two files.
+    """Write links from *pages* to the first of the files *names*, and their images to the second.
 
     Returns the position of each link's target in the order of all URLs, and how many have an image.
     """
@@ -265,9 +265,9 @@ def _write_links(
 def _write_targets(
     database: duckdb.DuckDBPyConnection, directory: Path, links: dict[str, Column]
 ) -> tuple[int, int, int]:
-    """Write the targets, their past ranks and places; how many there are of each.
+    """Write the targets, their past ranks and places; returns the number of each.
 
-    *links*: the positions of the targets of links, sorted, by the column that says where they end.
+    *links* has the sorted positions of the targets of links. Its keys are the columns for the ends.
     """
     columns = _numbers(database, queries.TARGET_COLUMNS)
     positions = columns.pop("position")
@@ -300,7 +300,7 @@ def _write_strings(
     *,
     sorted_by_key: bool = False,
 ) -> int:
-    """Write *columns* of *table*, sorted by the number *order*; how many rows."""
+    """Write *columns* of *table*, sorted by the number *order*; returns the number of rows."""
     rows = database.table(table)
     count = len(rows)
     spread = max(1, count // (SAMPLE_BLOCKS * BLOCK_ROWS))
@@ -321,7 +321,7 @@ def _write_texts(
     *,
     sorted_by_key: bool = False,
 ) -> int:
-    """Write *texts* in their order; how many there are."""
+    """Write *texts* in their order; returns how many there are."""
     rows = pa.table({"row": range(len(texts)), "text": pa.array(texts, pa.string())})
     database.from_arrow(rows).create_view("texts", replace=True)
     return _write_strings(database, path, "texts", "row", "text", sorted_by_key=sorted_by_key)

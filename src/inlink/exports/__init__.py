@@ -1,1 +1,1 @@
-"""download-all-backlinks: the queue of tasks, the workers that write files, and the downloads."""
+"""Exports (download-all-backlinks): the queue of tasks, the workers, and the downloads."""

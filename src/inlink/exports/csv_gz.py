@@ -1,12 +1,12 @@
 """Backlinks as a gzip-compressed CSV file.
 
-In: rows, batch by batch. Out: bytes into an open file; no more than a batch is held at a time.
+In: rows, batch by batch. Out: bytes into an open file; no more than one batch is held at a time.
 
-The CSV is that of RFC 4180 in UTF-8: a header with the names that the API has in JSON, CRLF after
+The CSV follows RFC 4180, in UTF-8: a header with the names that the API uses in JSON, CRLF after
 each record, quotes only where they are needed. Booleans are ``true`` or ``false``, dates ISO 8601,
 and null is an empty cell. A text that a spreadsheet would run as a formula gets an apostrophe in
-front (OWASP, CSV injection): what it begins with is somebody else's page. The same rows always give
-the same bytes: the gzip header has no time and no name.
+front (OWASP, CSV injection), because texts come from other people's pages. The same rows always
+give the same bytes: the gzip header has no time and no name.
 """
 
 import csv
@@ -23,8 +23,8 @@ from inlink.contract.export_file import FORMULA_STARTS, GZIP_WINDOW
 from inlink.contract.rows import Backlink
 
 LEVEL = 4
-"""Of 9. The files of real backlinks are 11 % smaller than with 1, for a tenth more time in all; 6
-would save another 4 % for a fifth more."""
+"""The compression level, of 9. Files of real backlinks are 11 % smaller than with level 1, for a
+tenth more time in all. Level 6 would save another 4 % for a fifth more time."""
 
 _BOOLEANS = {True: "true", False: "false"}
 
@@ -32,7 +32,7 @@ Cells = Sequence[Any]
 
 
 def write_csv_gz(file: BinaryIO, batches: Iterable[Sequence[Backlink]]) -> int:
-    """Write the header and all rows; how many rows that were."""
+    """Write the header and all rows; returns how many rows there were."""
     compressor = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP_WINDOW)
     file.write(compressor.compress(_csv([Backlink.__struct_fields__])))
     count = 0
@@ -50,8 +50,8 @@ def _csv(records: Iterable[Cells]) -> bytes:
 
 
 def _records(batch: Sequence[Backlink]) -> Iterable[Cells]:
-    """The rows as they are to be read, column by column: a call for each cell would take longer."""
-    columns = zip(*map(msgspec.structs.astuple, batch), strict=True)  # none, where no rows are
+    """The rows as text. They are converted by column, as a call for each cell would take longer."""
+    columns = zip(*map(msgspec.structs.astuple, batch), strict=True)  # none if there are no rows
     converted = [convert(cells) for convert, cells in zip(_COLUMNS, columns, strict=False)]
     return zip(*converted, strict=True)
 
@@ -70,7 +70,7 @@ def _dates(column: Cells) -> Iterable[str]:
     return map(_iso_date, column)
 
 
-_iso_date = cache(dt.date.isoformat)  # the same days come again and again
+_iso_date = cache(dt.date.isoformat)  # the same days are repeated often
 
 
 def _integers(column: Cells) -> Cells:

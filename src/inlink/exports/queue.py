@@ -1,12 +1,12 @@
 """Export tasks: a queue in the table ``exports``.
 
-In: who asks for which target. Out: tasks for workers, one at a time for a key. A worker holds a
-task by a lease that it renews; what a worker that died held is taken up by another one. Each
-change is one transaction, together with the units that it takes from the key or gives back.
+In: a key and the target that it requests. Out: tasks for workers, one at a time for each key. A
+worker holds a task by a lease that it renews. If a worker dies, another one takes over its task.
+Each change is one transaction, together with the units that it takes from the key or gives back.
 
 No task library keeps tasks both in SQLite and in PostgreSQL and runs them again after a crash: huey
-loses the task of a worker that is killed, procrastinate knows PostgreSQL only, and version 4 of
-APScheduler is an alpha whose leases are not renewed. Claiming by lease is one UPDATE.
+loses the task of a worker that is killed, procrastinate supports PostgreSQL only, and version 4 of
+APScheduler is an alpha that does not renew its leases. Claiming by lease is one UPDATE.
 """
 
 import secrets
@@ -21,13 +21,13 @@ from inlink.accounts import ledger
 from inlink.accounts.database import EXPORTS
 
 COMMAND = "download-all-backlinks"
-"""The command that units are booked under."""
+"""The command under which units are recorded."""
 
 UNITS = 1
-"""Units that a row costs, unless a setting says otherwise."""
+"""Units that a row costs by default."""
 
 LEASE = 30.0
-"""Seconds that a worker may be silent before another one takes its task over."""
+"""Seconds that a worker may be silent before another one takes over its task."""
 
 MAX_ATTEMPTS = 3
 
@@ -56,12 +56,12 @@ class BusyError(RuntimeError):
     """The key has a task that is not complete: *task*."""
 
     def __init__(self, task: Task) -> None:
-        super().__init__(f"the export {task.id} of this key is still under way")
+        super().__init__(f"the export {task.id} of this key is still running")
         self.task = task
 
 
 class BalanceError(RuntimeError):
-    """The key has not as many units left as the export costs."""
+    """The key has fewer units left than the export costs."""
 
 
 class Exports:
@@ -75,10 +75,10 @@ class Exports:
         """Queue an export of *target* and take *units* for it.
 
         Raises:
-            BusyError: the key has a task under way; nothing was taken.
-            BalanceError: the key has fewer units left; nothing was queued.
+            BusyError: the key has an unfinished task; no units were taken.
+            BalanceError: the key has too few units left; nothing was queued.
         """
-        target = target.replace("\0", "%00")  # the same URL; PostgreSQL has no text with NUL
+        target = target.replace("\0", "%00")  # the same URL; PostgreSQL allows no NUL in text
         new = Task(secrets.token_hex(16).upper(), key_id, target, mode, QUEUED, units, time.time())
         try:
             with self._engine.begin() as connection:
@@ -87,19 +87,19 @@ class Exports:
                     raise BalanceError(f"the export costs {units} units")
         except IntegrityError:
             task = self._newest(key_id)
-            if task is None:  # the key itself is gone
+            if task is None:  # the key was deleted
                 raise
             raise BusyError(task) from None
         return new
 
     def find(self, key_id: int, task_id: str) -> Task | None:
-        """The task *task_id*, if there is one and it is the key's."""
+        """The task *task_id* of the key; None if the key has no such task."""
         return self._first(EXPORTS.c.id == task_id, EXPORTS.c.key_id == key_id)
 
     def claim(self, worker: str) -> Task | None:
-        """Take the oldest task that nobody works on; None if there is none.
+        """Take the oldest task that no worker holds; None if there is none.
 
-        One that was given up by `MAX_ATTEMPTS` workers is answered too: its ``attempts`` says so.
+        A task on which `MAX_ATTEMPTS` workers have failed is returned too; see its ``attempts``.
         """
         now = time.time()
         abandoned = and_(EXPORTS.c.status == PROCESSING, EXPORTS.c.lease_until < now)
@@ -108,7 +108,7 @@ class Exports:
             .where(or_(EXPORTS.c.status == QUEUED, abandoned))
             .order_by(EXPORTS.c.created_at, EXPORTS.c.id)
             .limit(1)
-            .with_for_update(skip_locked=True)  # SQLite needs none: it has one writer at a time
+            .with_for_update(skip_locked=True)  # SQLite has only one writer at a time
             .scalar_subquery()
         )
         statement = (
@@ -127,21 +127,21 @@ class Exports:
         return None if row is None else Task(*row)
 
     def renew(self, task: Task) -> bool:
-        """Prolong the lease; False if it is lost: another worker has the task, or it is gone."""
+        """Renew the lease; False if it is lost: another worker has the task, or it is gone."""
         return self._change(task, lease_until=time.time() + self.lease)
 
     def release(self, task: Task) -> bool:
-        """Put a task back to the others that wait, as if it had not been taken."""
+        """Return a task to the queue, as if it had not been claimed."""
         return self._change(
             task, status=QUEUED, worker=None, lease_until=None, attempts=task.attempts - 1
         )
 
     def complete(self, task: Task, file: str, rows: int, units: int) -> bool:
-        """Say that *file* holds the *rows* of a task, which cost *units*; False: the lease is lost.
+        """Record that *file* has the *rows* of a task, for *units*; False: the lease is lost.
 
-        The index may have changed since the units were taken. What was too much is given back. What
-        was too little is taken if the key has it: a finished export does not fail for want of
-        units, nor does a balance fall below zero.
+        The index may have changed since the units were taken. Units that were too many are given
+        back. Units that were too few are taken if the key has them: a finished export does not fail
+        for lack of units, and a balance does not fall below zero.
         """
         with self._engine.begin() as connection:
             done = connection.execute(
@@ -165,7 +165,7 @@ class Exports:
         return True
 
     def give_up(self, task: Task) -> bool:
-        """Remove a task and give its units back; False, and nothing is done: the lease is lost."""
+        """Remove a task and give its units back; False, with no change, if the lease is lost."""
         with self._engine.begin() as connection:
             gone = connection.execute(delete(EXPORTS).where(_held(task))).rowcount
             if gone:
@@ -179,7 +179,7 @@ class Exports:
             return [Task(*row) for row in rows]
 
     def remove(self, task: Task) -> None:
-        """Forget a task."""
+        """Delete a task from the database."""
         with self._engine.begin() as connection:
             connection.execute(delete(EXPORTS).where(EXPORTS.c.id == task.id))
 
@@ -206,7 +206,7 @@ class Exports:
 
 
 def worker_name() -> str:
-    """A name for a worker that no other has, on this machine or another."""
+    """A name for a worker, unique across all machines."""
     return f"{socket.gethostname()[:31]}:{secrets.token_hex(16)}"
 
 

@@ -1,6 +1,6 @@
-"""Export workers: processes beside the server that are replaced when they die and end with it.
+"""Export workers: processes beside the server that are replaced if they die and end with it.
 
-In: a data directory and how many. Out: so many processes that run `inlink.exports.worker`.
+In: a data directory and a number. Out: that many processes that run `inlink.exports.worker`.
 """
 
 import contextlib
@@ -16,9 +16,9 @@ from pathlib import Path
 from inlink.store.layout import Layout
 from inlink.store.log import log_to_stderr
 
-GRACE = 30  # seconds that a batch of an export may go on after the signal to stop
+GRACE = 30  # seconds that a batch of an export may continue after the signal to stop
 POLL = 0.2  # seconds between looks at a worker
-PAUSE = 1.0  # seconds before one that died is replaced
+PAUSE = 1.0  # seconds before a dead worker is replaced
 
 _PROGRAM = "from inlink.exports.supervision import export_worker; export_worker()"
 
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def supervised_workers(layout: Layout, count: int, answers: threading.Event) -> Iterator[None]:
-    """Keep *count* export workers running until the block ends, from when the server *answers*."""
+    """Keep *count* export workers running, from when the server *answers* until the block ends."""
     ended = threading.Event()
     keepers = [threading.Thread(target=_keep, args=(layout, answers, ended)) for _ in range(count)]
     for keeper in keepers:
@@ -41,9 +41,9 @@ def supervised_workers(layout: Layout, count: int, answers: threading.Event) -> 
 
 
 def _keep(layout: Layout, answers: threading.Event, ended: threading.Event) -> None:
-    """Run an export worker, and another when it dies.
+    """Run an export worker, and another one when it dies.
 
-    Ctrl-C does not reach it: in a process group of its own, it stops when its parent says so.
+    Ctrl-C does not reach the worker, which has its own process group; its parent stops it.
     """
     command = [sys.executable, "-P", "-c", _PROGRAM, str(layout.root)]
     while not answers.wait(POLL) and not ended.is_set():
@@ -64,11 +64,11 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
     try:
         process.wait(GRACE)
     except subprocess.TimeoutExpired:
-        process.kill()  # its task is done anew when its lease has run out
+        process.kill()  # its task is done again when its lease has run out
 
 
 def export_worker() -> None:
-    """What an export worker runs: ``sys.argv`` has the data directory. It ends with its parent."""
+    """Run an export worker until its parent ends; ``sys.argv`` has the data directory."""
     from inlink.exports.worker import run
 
     log_to_stderr()
@@ -77,6 +77,6 @@ def export_worker() -> None:
 
 
 def _end_with_stdin() -> None:
-    """Its other end is the parent's, and closed when that dies."""
+    """Stop this process when stdin closes, as it does when the parent dies."""
     os.read(sys.stdin.fileno(), 1)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -1,10 +1,10 @@
-"""The worker that makes export files.
+"""The worker that writes export files.
 
 In: tasks of the queue (`inlink.exports.queue`). Out: ``exports/<host>-<token>.csv.gz``, written
-under a temporary name, renamed when it is whole, and removed when its time is over.
+under a temporary name, renamed when it is complete, and removed when it has expired.
 
 `run` is a process of its own. It may die at any time: when its lease has run out, another worker
-does the task anew, and what was written so far is swept away later.
+does the task again, and the unfinished file is removed later.
 """
 
 import contextlib
@@ -30,31 +30,31 @@ from inlink.store.layout import Layout, sync_directory
 from inlink.urls.canonical import url_of_key
 from inlink.urls.targets import Target, parse_target
 
-BATCH = 1000  # rows; even from a slow disk, that is read well before a lease runs out
+BATCH = 1000  # rows; even a slow disk reads them well before a lease runs out
 POLL = 0.5  # seconds between looks at the queue
-SWEEP = 60.0  # seconds between looks for files whose time is over
-REPORT = 10.0  # seconds between lines about an export under way
-ABANDONED = 3600.0  # seconds that a file without a task may go unwritten before it is removed
+SWEEP = 60.0  # seconds between looks for expired files
+REPORT = 10.0  # seconds between log lines about a running export
+ABANDONED = 3600.0  # seconds after its last write until a file without a task is removed
 MAX_HOST = 100  # characters of the host in a file's name
 
 FILE_NAME = re.compile(r"[a-z0-9_][a-z0-9._-]*-[0-9a-f]{32}\.csv\.gz")
-"""The name of a finished file; a dot before it makes it temporary."""
+"""The name of a finished file; a temporary one has a dot in front."""
 
 logger = logging.getLogger(__name__)
 
 
 class LeaseLostError(RuntimeError):
-    """Another worker has the task, or it is gone."""
+    """Another worker has the task, or the task is gone."""
 
 
 class StoppedError(RuntimeError):
-    """The worker is to end."""
+    """The worker was told to stop."""
 
 
 def run(layout: Layout, lease: float = LEASE) -> None:
-    """Make exports until SIGTERM, then put a task under way back into the queue.
+    """Write exports until SIGTERM, then return an unfinished task to the queue.
 
-    *lease*: seconds that this worker may be silent before another one takes its task over.
+    *lease*: seconds that this worker may be silent before another one takes over its task.
 
     Raises:
         SettingsError: ``settings.json`` cannot be used.
@@ -73,8 +73,8 @@ def run(layout: Layout, lease: float = LEASE) -> None:
     while not stopping:
         try:
             worked = worker.work()
-        except Exception:  # the database may be away for a while
-            logger.exception("The export worker failed, and goes on")
+        except Exception:  # the database may be unavailable for a while
+            logger.exception("The export worker failed and continues")
             worked = False
         if not worked:
             time.sleep(POLL)
@@ -83,7 +83,7 @@ def run(layout: Layout, lease: float = LEASE) -> None:
 
 
 class ExportWorker:
-    """Makes exports one after the other; *stopping* tells between two batches whether to end."""
+    """Writes exports one after the other; *stopping*, called between batches, says when to stop."""
 
     def __init__(
         self, layout: Layout, exports: Exports, settings: Settings, stopping: Callable[[], bool]
@@ -97,13 +97,13 @@ class ExportWorker:
         self._swept: float | None = None
 
     def close(self) -> None:
-        """Let go of the generation."""
+        """Close the generation."""
         self._generations.close()
 
     def work(self) -> bool:
-        """Do the oldest task that waits, and sweep now and then; False if no task waited.
+        """Do the oldest waiting task, and sweep now and then; False if no task was waiting.
 
-        The generation stays as it is, and on disk, for the whole export.
+        The generation stays unchanged, and on disk, for the whole export.
         """
         now = time.monotonic()
         if self._swept is None or now - self._swept > SWEEP:
@@ -122,27 +122,27 @@ class ExportWorker:
 
     def _attempt(self, task: Task, reader: Reader) -> None:
         if task.attempts > MAX_ATTEMPTS:
-            self._give_up(task, "every worker that tried died")
+            self._give_up(task, "every worker that tried it died")
             return
         try:
             self._export(task, reader)
         except StoppedError:
             self._exports.release(task)
-            logger.info("Export %s: put back, because the server stops", task.id)
+            logger.info("Export %s: returned to the queue, because the server is stopping", task.id)
         except LeaseLostError:
-            logger.warning("Export %s: left, because another worker has it or it is gone", task.id)
+            logger.warning("Export %s: dropped, as another worker has it or it is gone", task.id)
         except Exception as error:
             logger.exception(
                 "Export %s: attempt %d of %d failed", task.id, task.attempts, MAX_ATTEMPTS
             )
             if task.attempts == MAX_ATTEMPTS:
                 self._give_up(task, repr(error))
-            # Otherwise the lease runs on, and who finds it run out tries again.
+            # Otherwise the lease runs out, and whichever worker claims the task then tries again.
 
     def _give_up(self, task: Task, reason: str) -> None:
         if self._exports.give_up(task):
             logger.error(
-                "Export %s of %s (%s): given up, and %d units given back to key %d: %s",
+                "Export %s of %s (%s): given up, %d units returned to key %d: %s",
                 *(task.id, task.target, task.mode, task.units, task.key_id, reason),
             )
 
@@ -168,7 +168,7 @@ class ExportWorker:
         logger.info("Export %s: %d rows in %.1f s, %s", task.id, rows, seconds, name)
 
     def _watched(self, task: Task, batches: Iterable[list[Backlink]]) -> Iterator[list[Backlink]]:
-        """Pass *batches* on; between them, keep the lease, report, and heed the signal to stop."""
+        """Pass *batches* on; between them, renew the lease, report, and check the stop signal."""
         rows = 0
         start = renewed = reported = time.monotonic()
         for batch in batches:
@@ -188,22 +188,22 @@ class ExportWorker:
 
 
 def sweep(exports: Exports, directory: Path, keep: float) -> None:
-    """Remove tasks that were complete *keep* seconds ago, with their files, and what dead workers
-    and deleted keys have left.
+    """Remove tasks that were complete *keep* seconds ago, with their files, and files that dead
+    workers and deleted keys left behind.
     """
     now = time.time()
     for task in exports.expired(now - keep):
         if task.file is not None:
             (directory / task.file).unlink(missing_ok=True)
         exports.remove(task)
-        logger.info("Export %s: removed, its time is over", task.id)
+        logger.info("Export %s: removed, because it has expired", task.id)
     named = exports.files()
     for path in directory.iterdir():
         ours = FILE_NAME.fullmatch(path.name.removeprefix("."))
         with contextlib.suppress(FileNotFoundError):  # another worker was quicker
             if ours and path.name not in named and now - path.stat().st_mtime > ABANDONED:
                 path.unlink()
-                logger.info("%s: removed, no task has it", path.name)
+                logger.info("%s: removed, because it belongs to no task", path.name)
 
 
 def unit_cost(settings: Settings) -> int:
@@ -212,7 +212,7 @@ def unit_cost(settings: Settings) -> int:
 
 
 def file_host(target: Target) -> str:
-    """The host of *target*, in characters that every file system and URL takes."""
+    """The host of *target*, in characters that every file system and URL accepts."""
     key = target.low.partition(")")[0]
     host = url_of_key(f"{key})/ http").removeprefix("http://")
     return re.sub(r"[^a-z0-9._-]+", "-", host)[:MAX_HOST].strip(".-") or "export"

@@ -236,7 +236,7 @@ def test_another_record_at_the_offset_is_not_evidence(
     batch = ingest(tmp_path, str(path))
     path.write_bytes(content.replace(old, new))
     place = recorded(Layout(tmp_path), batch.name, 1)
-    with pytest.raises(RecordGoneError, match=f"at offset {place.offset} there is no such record"):
+    with pytest.raises(RecordGoneError, match=f"at offset {place.offset} it no longer has"):
         read_record(place)
 
 

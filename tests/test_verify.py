@@ -174,7 +174,7 @@ def test_a_page_that_nobody_serves_cannot_be_checked(data: Path, web: Web) -> No
 @pytest.mark.parametrize(
     ("page", "words"),
     [
-        ("a.example", "valid is https://www.example.com/"),
+        ("a.example", "URL such as https://www.example.com/"),
         ("https://a.example/", "user_agent_contact"),
     ],
 )

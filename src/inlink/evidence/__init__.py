@@ -1,1 +1,1 @@
-"""The proof of a link: the record that it was read from, and where in the page it stands."""
+"""The proof of a link: the record that it was read from, and its place in the page."""

@@ -1,11 +1,11 @@
-"""The live check: fetch the page now, by the crawler and its policy, and look for the link.
+"""The live check: fetch the page now, with the crawler and its policy, and look for the link.
 
-In: the URLs of a page and of a link. Out: whether the link is there. The page goes the way of every
-other: the crawler writes WARC, the extractor reads it.
+In: the URLs of a page and of a link. Out: whether the link is there. The page is handled like any
+other: the crawler writes WARC, and the extractor reads it.
 
-As a program (``main``), the question is read from stdin and answered on stdout, as JSON, so that a
-server can have checks made by processes that it can end. A line end comes before the answer, as
-soon as the program has started. One whose server died ends by itself.
+As a program (``main``), it reads the question from stdin and writes the answer to stdout, as JSON,
+so that a server can run checks in processes that it can stop. It writes a line end before the
+answer, as soon as it has started. If its server dies, it stops on its own.
 """
 
 import signal
@@ -34,15 +34,15 @@ from inlink.web.source import HashingFile
 
 
 class CheckError(ValueError):
-    """The check cannot be made; the message says why, and what would be right."""
+    """The check cannot be made; the message says why, and what would be valid."""
 
 
 def check(url_from: str, url_to: str, settings: Settings, folder: Path) -> Check:
     """Fetch *url_from* now, into *folder*, and look for a link to *url_to*.
 
     Raises:
-        CheckError: one of the two is no http or https URL, or nothing was fetched.
-        CrawlError: the settings do not let the crawler go there.
+        CheckError: one of the two is not an http or https URL, or nothing was fetched.
+        CrawlError: the settings do not let the crawler fetch the page.
     """
     page, target = _checked(url_from, settings), _checked(url_to, settings)
     spec = CrawlSpec(name="check", seeds=(page,), max_pages=1, depth=0)
@@ -52,14 +52,14 @@ def check(url_from: str, url_to: str, settings: Settings, folder: Path) -> Check
             continue
         capture, finding = _found(capture, page, target, settings)
         if finding is not None:
-            return _told(page, target, capture, finding)
+            return _reported(page, target, capture, finding)
     raise CheckError(f"{page} was not fetched: {dict(summary.outcomes)}.")
 
 
 def _checked(text: str, settings: Settings) -> str:
     url = canonical_url(text, drop_parameters=settings.drop_parameters)
     if url is None:
-        raise CheckError(f"{text!r} is no http or https URL; valid is https://www.example.com/.")
+        raise CheckError(f"{text!r} is not an http or https URL such as https://www.example.com/.")
     return url
 
 
@@ -75,7 +75,7 @@ def _captures(files: tuple[str, ...]) -> Iterator[Capture]:
 def _found(
     capture: Capture, page: str, target: str, settings: Settings
 ) -> tuple[Capture, Finding | None]:
-    """What the capture says of the link; one that cannot be read says that the check failed."""
+    """What *capture* shows about the link; if it cannot be read, the check failed."""
     try:
         return capture, find_link(capture, page, target, settings)
     except Exception as error:
@@ -84,7 +84,7 @@ def _found(
     return failed, find_link(failed, page, target, settings)
 
 
-def _told(page: str, target: str, capture: Capture, finding: Finding) -> Check:
+def _reported(page: str, target: str, capture: Capture, finding: Finding) -> Check:
     result: Result = "there" if finding.counts else "not_there"
     if finding.outcome in SILENT or not (finding.counts or finding.complete):
         result = "not_checked"
@@ -105,7 +105,7 @@ def _told(page: str, target: str, capture: Capture, finding: Finding) -> Check:
 
 
 def main() -> None:
-    """Answer the question on stdin."""
+    """Read the question from stdin and write its answer to stdout."""
     sys.stdout.buffer.write(b"\n")
     sys.stdout.buffer.flush()
     question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)

@@ -1,7 +1,7 @@
-"""Is the link in this record, where, and does it count?
+"""Find a link in a record: is it there, where, and does it count?
 
-In: a capture, and the URLs of the page and of the link. Out: each element that links
-there, as the index reads it and with its surroundings; and what the visit means for the page.
+In: a capture, and the URLs of the page and of the link. Out: each element that links to the URL, as
+the index reads it and with its surroundings; and what the visit means for the page.
 """
 
 import msgspec
@@ -22,18 +22,18 @@ from inlink.web.media_types import media_type
 from inlink.web.problems import Problems
 
 MAX_OCCURRENCES = 100
-"""Elements of one page to one URL that are told."""
+"""How many elements of one page with links to one URL are reported."""
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What one visit says about a link."""
+    """What one visit shows about a link."""
 
     occurrences: list[Occurrence]
     """The elements, in the order of the page."""
     counts: bool
     """Whether the link is live by this visit, by the rules of the index."""
     complete: bool
-    """Whether what the visit does not show is not there (docs/data-model.md, visits)."""
+    """Whether links that the visit does not show are not there (docs/data-model.md, visits)."""
     outcome: Outcome
     """What the visit means for the page: docs/data-model.md, outcomes of visits."""
     status: int | None
@@ -43,10 +43,10 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def find_link(capture: Capture, url_from: str, url_to: str, settings: Settings) -> Finding | None:
-    """What *capture* says of a link from *url_from* to *url_to*; None if it is no visit of a page.
+    """What *capture* shows about a link from *url_from* to *url_to*; None if not a page's visit.
 
-    Both are canonical. A page may have the content of another URL, by a revisit: that is read as if
-    it had been sent at *url_from*.
+    Both URLs are canonical. By a revisit, a page may have the content of another URL. This content
+    is read as if it had been sent at *url_from*.
     """
     if canonical_url(capture.uri, drop_parameters=settings.drop_parameters) != url_from:
         capture = msgspec.structs.replace(capture, uri=url_from)
@@ -75,7 +75,7 @@ def _places(
 ) -> dict[int, LexborNode]:
     """The nodes of the page's links to *target*, by the position of their row.
 
-    The page is parsed once more, which is cheaper than to keep the nodes of every page ingested.
+    The page is parsed once more, which is cheaper than keeping the nodes of every ingested page.
     """
     if capture.kind != "response" or capture.page is not None or not observation.links:
         return {}
@@ -114,4 +114,4 @@ def _surroundings(
         return surroundings(places[row.position])
     if row.element in (*REDIRECTING, "canonical"):
         return "head", "", ""
-    return None, None, None  # all that a WAT file has of a link is known already
+    return None, None, None  # a WAT file has nothing more about a link

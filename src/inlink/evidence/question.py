@@ -1,15 +1,15 @@
-"""What a process that makes a live check is asked, by whoever started it."""
+"""The question that a server passes to a process that makes a live check."""
 
 import msgspec
 
 
 class Question(msgspec.Struct, frozen=True):
-    """What a process that makes a live check is asked."""
+    """The input of a process that makes a live check."""
 
     data: str
-    """The data directory, whose settings hold."""
+    """The data directory, whose settings apply."""
     folder: str
-    """Where what is fetched may lie meanwhile: a directory that is empty."""
+    """An empty directory for the files of the check."""
     seconds: int
     """How long it may take at most."""
     url_from: str

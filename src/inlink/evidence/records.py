@@ -1,8 +1,8 @@
-"""One record of a crawl file, read on demand from where a batch says that it lies.
+"""One record of a crawl file, read on demand from the place that a batch gives.
 
 In: a batch and the row of a visit. Out: the record, and its bytes. The crawl file is not read again
-as a whole: that it has the size that the batch knows, and there a record of the same URL and time,
-is what tells that it is still the file that the index was made from.
+as a whole. It counts as the file that the index was built from if it has the size that the batch
+gives, and a record of the same URL and time at that place.
 """
 
 import io
@@ -29,10 +29,10 @@ from inlink.web.segments import joined
 from inlink.web.source import BinaryFile, located, opened
 
 MAX_BYTES = MAX_BLOCK_BYTES + MAX_HEADER_BYTES
-"""Decompressed bytes behind the offset of a record in which it has to end."""
+"""Decompressed bytes, from the offset of a record on, within which the record must end."""
 
 MAX_SEGMENT_DISTANCE = 1000
-"""Records from the first segment of one to its last."""
+"""Records from the first segment of a segmented record to its last."""
 
 _FIRST_LOOK = 1 << 18
 _SKIPPABLE = range(0x50, 0x60)
@@ -44,7 +44,7 @@ class RecordGoneError(Exception):
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """What a batch knows of a record."""
+    """What a batch stores about a record."""
 
     file: str
     """Address of the crawl file, as it was ingested."""
@@ -62,14 +62,14 @@ class Evidence(msgspec.Struct, frozen=True):
     record: Record
     capture: Capture
     content: bytes
-    """The record as it stands in the file, less compression."""
+    """The record as it is in the file, decompressed."""
 
 
 def recorded(layout: Layout, batch: str, row: int) -> Recorded:
-    """What *batch* knows of the record of a visit, which is that *row* of its table.
+    """What *batch* stores about the record of a visit, given as the *row* of its table.
 
     Raises:
-        RecordGoneError: the batch is not there any more.
+        RecordGoneError: the batch no longer exists.
     """
     directory = layout.batches / batch
     try:
@@ -84,7 +84,7 @@ def recorded(layout: Layout, batch: str, row: int) -> Recorded:
 
 
 def _row(path: Path, row: int, columns: list[str]) -> dict[str, int]:
-    """Some columns of one row of a Parquet file, of which only the group that has it is read."""
+    """Some columns of one row of a Parquet file; only the row group that has the row is read."""
     with pq.ParquetFile(path) as file:
         group = 0
         while row >= (rows := file.metadata.row_group(group).num_rows):
@@ -98,7 +98,7 @@ def read_record(place: Recorded, drop_parameters: tuple[str, ...] = ()) -> Evide
     """The record at *place*, if it is the one that the batch was made from.
 
     Raises:
-        RecordGoneError: the crawl file is gone, or is not the same any more.
+        RecordGoneError: the crawl file is gone, or is no longer the same.
     """
     try:
         found = _read(place, drop_parameters)
@@ -107,7 +107,7 @@ def read_record(place: Recorded, drop_parameters: tuple[str, ...] = ()) -> Evide
     if found is None:
         raise RecordGoneError(
             f"The crawl file {place.file} is not the one that was ingested: at offset"
-            f" {place.offset} there is no such record any more."
+            f" {place.offset} it no longer has this record."
         )
     return found
 
@@ -121,19 +121,19 @@ def _read(place: Recorded, drop_parameters: tuple[str, ...]) -> Evidence | None:
         for record, content in records_at(file, place.offset):
             info = _first_record(file) if is_wat(record) else None
             capture = capture_from(_whole(record, file, place.offset), info)
-            if capture is not None and _is_told(capture, place, drop_parameters):
+            if capture is not None and _is_recorded(capture, place, drop_parameters):
                 return Evidence(place, record, capture, content)
     return None
 
 
 def capture_from(record: Record, info: Record | None = None) -> Capture | None:
-    """The visit that *record* tells of; *info* is the ``warcinfo`` record of its file."""
+    """The visit that *record* describes; *info* is the ``warcinfo`` record of its file."""
     told = told_by(record, info, Problems())
     return told if isinstance(told, Capture) else None
 
 
 def _whole(record: Record, file: BinaryFile, offset: int) -> Record:
-    """*record*, with its other segments if it is the first of some (see `segments`)."""
+    """*record*, with its other segments if it is the first of several (see `segments`)."""
     if "warc-segment-number" not in record.headers:
         return record
     problems = Problems()
@@ -144,12 +144,12 @@ def _whole(record: Record, file: BinaryFile, offset: int) -> Record:
 
 
 def _first_record(file: BinaryFile) -> Record | None:
-    """The ``warcinfo`` record that *file* begins with, if it does."""
+    """The ``warcinfo`` record at the start of *file*, if there is one."""
     first = next((record for record, _ in records_at(file, 0)), None)
     return first if first is not None and first.type == "warcinfo" else None
 
 
-def _is_told(capture: Capture, place: Recorded, drop_parameters: tuple[str, ...]) -> bool:
+def _is_recorded(capture: Capture, place: Recorded, drop_parameters: tuple[str, ...]) -> bool:
     url = canonical_url(capture.uri, drop_parameters=drop_parameters)
     return url is not None and (text_id(url), capture.time) == (place.url_id, place.time)
 
@@ -170,7 +170,7 @@ def records_at(file: BinaryFile, offset: int) -> Iterator[tuple[Record, bytes]]:
 
 
 def _member(file: BinaryFile, compression: str, offset: int) -> bytes:
-    """What is compressed as one at *offset*; under lz4, perhaps a little more."""
+    """The compressed unit at *offset*, decompressed; with lz4, perhaps a little more."""
     if compression == "zstd":
         return _zstd_frame(file, offset)
     pieces: list[bytes] = []
@@ -188,7 +188,7 @@ def _member(file: BinaryFile, compression: str, offset: int) -> bytes:
 
 
 def _zstd_frame(file: BinaryFile, offset: int) -> bytes:
-    """One frame, by the dictionary that a file may begin with, in a skippable frame.
+    """One frame, decompressed; a file may begin with a dictionary, in a skippable frame.
 
     https://iipc.github.io/warc-specifications/specifications/warc-zstd/
     """

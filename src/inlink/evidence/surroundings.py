@@ -1,14 +1,14 @@
-"""Where in its page a link stands: the part of the page, and the text before and after it.
+"""The place of a link in its page: the part of the page, and the text before and after the link.
 
-In: the node of a link in a parsed page. Out: a name of a part, and two pieces of text.
+In: the node of a link in a parsed page. Out: the name of a part, and two pieces of text.
 
 The part follows the landmarks of HTML and ARIA (https://www.w3.org/TR/html-aam-1.0/,
-https://www.w3.org/TR/wai-aria-1.2/#landmark_roles): of the elements around the link, the innermost
-one that tells decides. ``header`` and ``footer`` tell of the page only if they are in no sectioning
-element: those of an article are content.
+https://www.w3.org/TR/wai-aria-1.2/#landmark_roles): the innermost landmark around the link decides.
+``header`` and ``footer`` are landmarks only outside sectioning elements: those of an article are
+content.
 
-The text is what a reader would see in the body, less what is in scripts, styles and the like, with
-white space folded. Elements other than those within a line of text are spaces.
+The text is what a reader would see in the body, without scripts, styles and the like, and with
+white space collapsed. Elements that are not inline become spaces.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ MAX_TEXT = 200
 """Characters of text on each side."""
 
 _MAX_NODES = 20_000
-"""Nodes that are looked at, on each side."""
+"""Nodes that are read on each side."""
 
 _ROLES: dict[str, PagePart] = {
     "navigation": "navigation",
@@ -57,7 +57,7 @@ _NO_TEXT = frozenset(
 
 
 class Surroundings(NamedTuple):
-    """Where a link stands."""
+    """The place of a link in its page."""
 
     part: PagePart
     before: str
@@ -65,7 +65,7 @@ class Surroundings(NamedTuple):
 
 
 def surroundings(link: LexborNode) -> Surroundings:
-    """Where *link* stands in its page."""
+    """The surroundings of *link* in its page."""
     before = _pieces(link, attrgetter("prev"), attrgetter("last_child"))
     after = _pieces(link, attrgetter("next"), attrgetter("first_child"))
     return Surroundings(
@@ -96,7 +96,7 @@ def _ancestors(node: LexborNode) -> Iterator[LexborNode]:
 
 
 def _role(node: LexborNode) -> str:
-    """The first role of an element that tells its part."""
+    """The first role of an element that is a landmark; "" if it has none."""
     roles = (node.attributes.get("role") or "").lower().split()
     return next((role for role in roles if role in _ROLES), "")
 
@@ -109,7 +109,7 @@ Step = Callable[[LexborNode], LexborNode | None]
 
 
 def _pieces(link: LexborNode, beside: Step, within: Step) -> Iterator[str]:
-    """Texts from *link* on to the end of the body, in the direction of the two steps."""
+    """Texts from *link* to the end of the body, in the direction of the two steps."""
     node, inner = link, None
     for _ in range(_MAX_NODES):
         following = inner
@@ -130,7 +130,7 @@ def _pieces(link: LexborNode, beside: Step, within: Step) -> Iterator[str]:
 
 
 def _space(node: LexborNode) -> str:
-    """What the beginning or end of an element is in text."""
+    """What the start or end of an element becomes in text: a space, or nothing if it is inline."""
     return "" if node.tag in _IN_LINE else " "
 
 

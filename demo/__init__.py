@@ -1,5 +1,5 @@
-"""A small web of its own, and a tour of Inlink on it (``make demo``).
+"""A small web, and a tour of Inlink on it (``make demo``).
 
-``web`` puts the parts together and writes the crawl files; ``run`` is the tour. Nothing here but
-``run`` knows Inlink, so that tests can compare what the index says with what is true.
+``web`` assembles the web and serves it, ``crawls`` crawls it, and ``run`` is the tour. The web does
+not depend on Inlink, so that tests can compare the index with what is true.
 """

@@ -1,4 +1,4 @@
-"""Compares what the API says with what is true of the web that was made."""
+"""Compare the answers of the API with the backlinks that the demo web really has."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from demo.model import Web
 
 Ask = Callable[[str, dict[str, str]], dict[str, Any]]
-"""Asks a command of the API, with parameters."""
+"""Sends a command to the API, with parameters."""
 
 Facts = Counter[tuple[object, ...]]
 LOST_COLUMNS = ("url_from", "url_to", "link_type", "reason_lost")
@@ -16,14 +16,14 @@ LIVE_COLUMNS = ("url_from", "url_to", "nofollow")
 
 
 def live_links(web: Web) -> Facts:
-    """Live backlinks as they must be answered."""
+    """Live backlinks, as the API must report them."""
     return Counter(
         (link.source, link.target, link.nofollow) for link in web.backlinks if link.lost is None
     )
 
 
 def lost_links(web: Web) -> Facts:
-    """Lost backlinks and why, as they must be answered."""
+    """Lost backlinks and their reasons, as the API must report them."""
     return Counter(
         (link.source, link.target, link.link_type, link.reason)
         for link in web.backlinks
@@ -32,7 +32,7 @@ def lost_links(web: Web) -> Facts:
 
 
 def answered_links(ask: Ask, hosts: Iterable[str]) -> tuple[Facts, Facts]:
-    """Live and lost backlinks of *hosts*, as the API answers them."""
+    """Live and lost backlinks of *hosts*, as the API reports them."""
     live: Facts = Counter()
     lost: Facts = Counter()
     for host in hosts:
@@ -46,13 +46,13 @@ def answered_links(ask: Ask, hosts: Iterable[str]) -> tuple[Facts, Facts]:
 
 
 def differences(ask: Ask, web: Web) -> list[str]:
-    """What the API says that is not true, and what is true that it does not say."""
+    """The backlinks that the API reports but do not exist, and those that it does not report."""
     hosts = sorted({urlsplit(link.target).hostname or "" for link in web.backlinks})
     said = answered_links(ask, hosts)
     found = []
     for kind, true, answered in zip(
         ("live", "lost"), (live_links(web), lost_links(web)), said, strict=True
     ):
-        found += [f"{kind}, but not true: {link}" for link in (answered - true).elements()]
-        found += [f"{kind}, but not said: {link}" for link in (true - answered).elements()]
+        found += [f"{kind}, reported but false: {link}" for link in (answered - true).elements()]
+        found += [f"{kind}, but not reported: {link}" for link in (true - answered).elements()]
     return found

@@ -1,4 +1,4 @@
-"""Runs ``inlink`` commands in sight of the user."""
+"""Run ``inlink`` commands and show them to the user."""
 
 import os
 import shlex
@@ -12,7 +12,7 @@ INLINK = Path(sys.executable).with_name("inlink")
 
 
 def run(*arguments: str, keep: bool = False, **environment: str) -> str:
-    """Run an ``inlink`` command; with *keep*, what it printed on stdout."""
+    """Run an ``inlink`` command; with *keep*, return what it printed on stdout."""
     click.echo(f"$ inlink {shlex.join(arguments)}")
     done = subprocess.run(
         [INLINK, *arguments],

@@ -1,6 +1,6 @@
-"""Crawls the demo web as it changes, with the real commands: from seeds, then by plans.
+"""Crawl the demo web as it changes, with the real commands: from seeds, then by plans.
 
-The months between the crawls pass at once: plans are made for a later day.
+The months between the crawls take no time: plans are made for a later day.
 """
 
 import datetime as dt
@@ -17,21 +17,21 @@ from demo.server import Server, ca_file, serving
 from demo.web import Served, seeds_of
 
 DELAY = 0.02
-"""Seconds between two requests to a host; nobody else is there to be disturbed."""
+"""Seconds between two requests to a host; nobody else uses these hosts."""
 
 RETRIES = 3
-"""The stage in which only what failed is tried again; its crawl is ingested with the next."""
+"""The stage that only retries what failed; its crawl is ingested with the next one."""
 
 WHAT_PASSES = (
-    "A month passes, pages change, and we no longer want a casino. What to look at again?",
-    "Some pages did not answer. They are tried again some days later:",
+    "A month passes, pages change, and we no longer want a casino. Which pages to visit again?",
+    "Some pages did not answer. They are retried some days later:",
     "Another month passes:",
 )
-"""What is said before each stage after the first."""
+"""The line printed before each stage after the first."""
 
 
 def crawl_all(web: Web, directory: Path, data: Path) -> None:
-    """Crawl the *web* in each of its stages, into *data*; what else is made goes to *directory*."""
+    """Crawl the *web* in each of its stages, into *data*; all other files go to *directory*."""
     served, authority = Served(web), trustme.CA()
     trusted = str(ca_file(authority, directory))
     with serving(Server(served, authority)) as proxy:

@@ -1,8 +1,8 @@
-"""What a web is made of: answers, visits to URLs in several crawls, and the backlinks that follow.
+"""The parts of a web: answers, visits to URLs in several crawls, and the resulting backlinks.
 
-``Web`` is filled by ``sites`` (the quiet majority) and ``stories`` (every kind of change); each of
-them says beside the visits which backlinks they make. Nothing of Inlink is used here. What a visit
-finds is what the web is like until the next visit, so that it can be crawled as well as written.
+``sites`` (the quiet majority) and ``stories`` (every kind of change) fill a ``Web``. Both state,
+beside the visits, which backlinks these make. Nothing of Inlink is used here. The web stays as a
+visit found it until the next visit, so that it can be crawled as well as written to files.
 """
 
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ CRAWLS = (
 """When the crawls begin: two over the whole web, and a third over the pages that changed."""
 
 LATER = timedelta(days=3)
-"""After the second crawl, when what failed in it is tried again."""
+"""Time from the second crawl until what failed in it is retried."""
 
 STAGES = (CRAWLS[0], CRAWLS[1], CRAWLS[1] + LATER, CRAWLS[2])
-"""When the web changes: for each crawl, and for the visits to what failed in the second."""
+"""When the web changes: at each crawl, and at the retries of the second."""
 
 PACE = timedelta(seconds=7)
 
@@ -33,7 +33,7 @@ NETWORKS = (
     "203.0.113",
     *(f"198.18.{third}" for third in range(8)),
 )
-"""Addresses that are nobody's: documentation (RFC 5737) and benchmarking (RFC 2544)."""
+"""Addresses that belong to nobody: documentation (RFC 5737) and benchmarking (RFC 2544)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Backlink:
-    """One stretch of time that a backlink was live, as it must stand in the index."""
+    """One stretch of time in which a backlink was live, as it must be in the index."""
 
     source: str
     target: str
@@ -77,7 +77,7 @@ class Backlink:
 
 
 def stage_of(at: datetime) -> int:
-    """In which of the `STAGES`, from 1, a visit is."""
+    """The number of the stage (see `STAGES`), from 1, that a visit belongs to."""
     return sum(begin <= at for begin in STAGES)
 
 
@@ -91,15 +91,15 @@ class Web:
         self._by_url: dict[str, list[Visit]] = {}
 
     def visit(self, crawl: int, url: str, answer: Answer, *, days: int = 0) -> datetime:
-        """Visit *url* in crawl 1, 2 or 3, *days* after its first day; the time of the visit."""
+        """Visit *url* in crawl 1, 2 or 3, *days* after its first day; returns the time."""
         return self._add(crawl, url, days, answer=answer)
 
     def fail(self, crawl: int, url: str, failure: str, *, days: int = 0) -> datetime:
-        """A visit that got no answer, or was not made: *failure* says why (``dns``, ``robots``)."""
+        """A visit that got no answer or was not made; *failure* is why (``dns``, ``robots``)."""
         return self._add(crawl, url, days, failure=failure)
 
     def repeat(self, crawl: int, url: str, earlier: datetime) -> datetime:
-        """A visit that got what the visit of the time *earlier* had got."""
+        """A visit that got the same answer as the visit at the time *earlier*."""
         repeated = next(visit for visits in self.visits for visit in visits if visit.at == earlier)
         return self._add(crawl, url, 0, repeats=repeated)
 
@@ -136,9 +136,9 @@ class Web:
         )
 
     def answer(self, url: str, stage: int) -> Answer | str | None:
-        """What *url* answers in stage 1 to 4: an answer, why there is none, or None: not yet there.
+        """The answer of *url* in stage 1 to 4, or why it gives none; None before it exists.
 
-        What is said to be shut out (``robots``) or not wanted (``blocked``) is there as before.
+        A URL that is disallowed (``robots``) or unwanted (``blocked``) answers as before.
         """
         known: Answer | str | None = None
         for visit in self._by_url.get(url, ()):

@@ -1,4 +1,4 @@
-"""Answers of web servers: little HTML documents with links in their text, redirects, and errors."""
+"""Answers of web servers: small HTML documents with links in their text, redirects, and errors."""
 
 import html
 import random
@@ -24,7 +24,7 @@ SENTENCES = (
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An ``<a>`` as it stands in a page."""
+    """An ``<a>`` element of a page."""
 
     href: str
     text: str = ""
@@ -49,13 +49,13 @@ def page(
     headers: tuple[tuple[str, str], ...] = (),
     charset: str = "utf-8",
 ) -> Answer:
-    """A 200 with a document of that title; *head* goes into its head as it is."""
+    """A 200 with a document of that title; *head* goes into its head unchanged."""
     content_type = ("Content-Type", f"text/html; charset={charset}")
     return Answer(200, (content_type, *headers), _document(title, links, head).encode(charset))
 
 
 def redirect(location: str | None, status: int = 301) -> Answer:
-    """A redirect; with *location* None, one that does not say where to."""
+    """A redirect; with *location* None, it has no ``Location``."""
     headers = [("Content-Type", "text/html; charset=utf-8")]
     if location is not None:
         headers.append(("Location", location))
@@ -63,7 +63,7 @@ def redirect(location: str | None, status: int = 301) -> Answer:
 
 
 def error(status: int, title: str) -> Answer:
-    """An error with a page of its own, as servers send it."""
+    """An error with its own page, as servers send them."""
     headers = (("Content-Type", "text/html; charset=utf-8"),)
     return Answer(status, headers, _document(title, (Link("/", "Home"),), "").encode())
 

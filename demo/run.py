@@ -1,7 +1,7 @@
-"""The tour (``make demo``): a web is served, crawled and indexed, then the API asked by ``curl``.
+"""The tour (``make demo``): serve, crawl and index a web, then query the API with ``curl``.
 
-``python -m demo.run [--once] [--directory demo-data]`` ends with a code that is not 0 when a
-command or an answer fails, or when the index has other backlinks than the demo web.
+``python -m demo.run [--once] [--directory demo-data]`` exits with a code other than 0 if a command
+or an answer fails, or if the index has other backlinks than the demo web.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ from demo.web import hosts_of, make_web
 HOST = "127.0.0.1"
 USUAL_PORT = 8080
 PATIENCE = 60.0
-"""Seconds that the server may take to answer."""
+"""Seconds that the server has to answer."""
 
 MARK = ".made-by-the-demo"
 TARGET = "knots.example"
@@ -43,18 +43,18 @@ ABOUT = (
     "# Links inside one site are not backlinks, so they are not in the answers.\n"
 )
 TOUR = (
-    ("Who links to it, in numbers?", "get-metrics", {"target": TARGET}),
-    ("What do its pages weigh?", "get-inlink-rank", {"target": f"https://{TARGET}/"}),
+    ("How many links lead to it, from how many sites?", "get-metrics", {"target": TARGET}),
+    ("How strong is its home page?", "get-inlink-rank", {"target": f"https://{TARGET}/"}),
     (
-        "Which link weighs most?",
+        "Which link is the strongest?",
         "get-backlinks",
         {"target": TARGET, "order_by": "inlink_rank", "limit": "1"},
     ),
     ("Which sites do they come from?", "get-refdomains", {"target": TARGET, "limit": "2"}),
-    ("What do the links say?", "get-anchors", {"target": TARGET, "limit": "2"}),
-    ("All of them, page by page?", "get-raw-backlinks", {"target": TARGET, "limit": "2"}),
+    ("What are the anchor texts?", "get-anchors", {"target": TARGET, "limit": "2"}),
+    ("All links, page by page?", "get-raw-backlinks", {"target": TARGET, "limit": "2"}),
     (
-        "Which links went, when and why?",
+        "Which links were lost, when and why?",
         "get-new-lost-backlinks",
         {"target": LOSER, "new_lost_type": "lost"},
     ),
@@ -62,16 +62,16 @@ TOUR = (
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="End after the tour instead of going on serving.")
+@click.option("--once", is_flag=True, help="Stop after the tour instead of serving until Ctrl-C.")
 @click.option(
     "--directory",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("demo-data"),
     show_default=True,
-    help="Where to put everything; what an earlier demo left there is deleted.",
+    help="Directory for all files. Files of an earlier demo in it are deleted.",
 )
 def main(once: bool, directory: Path) -> None:
-    """Make a small web, index it, serve it, and ask it some questions."""
+    """Make a small web, crawl and index it, serve the index, and send it some queries."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server ends too
     _start_afresh(directory)
     web = make_web()
@@ -89,10 +89,12 @@ def main(once: bool, directory: Path) -> None:
 
 
 def _start_afresh(directory: Path) -> None:
-    """Delete what an earlier demo made, and nothing else."""
+    """Delete the files of an earlier demo, and nothing else."""
     if directory.exists() and any(directory.iterdir()):
         if not (directory / MARK).exists():
-            raise click.ClickException(f"{directory} was not made by the demo, so it stays.")
+            raise click.ClickException(
+                f"{directory} was not made by the demo, so it is not deleted."
+            )
         shutil.rmtree(directory)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / MARK).touch()
@@ -100,7 +102,7 @@ def _start_afresh(directory: Path) -> None:
 
 @contextlib.contextmanager
 def _serving(data: Path, log: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    """Run ``inlink serve`` meanwhile; the base URL of the API, and the process."""
+    """Run ``inlink serve`` in the block; yields the base URL of the API, and the process."""
     port = _free_port()
     arguments = ["serve", "--data", str(data), "--host", HOST, "--port", str(port)]
     click.echo(f"$ inlink {shlex.join(arguments)}\n")
@@ -115,7 +117,7 @@ def _serving(data: Path, log: Path) -> Iterator[tuple[str, "subprocess.Popen[byt
 
 
 def _free_port() -> int:
-    """8080, or any other when that is taken."""
+    """8080, or any free port if that is taken."""
     for port in (USUAL_PORT, 0):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -125,17 +127,17 @@ def _free_port() -> int:
 
 
 def _wait_for(server: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
-    """Return when the server takes connections."""
+    """Wait until the server accepts connections."""
     deadline = time.monotonic() + PATIENCE
     while server.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
             return
         time.sleep(0.1)
-    raise click.ClickException(f"inlink serve did not come up:\n{log.read_text()}")
+    raise click.ClickException(f"inlink serve did not start:\n{log.read_text()}")
 
 
 def _tour(base: str, key: str, web: Web) -> None:
-    """Ask each of the commands, and check all that the index has against the web that was made."""
+    """Send each command of the tour, and compare the whole index with the demo web."""
 
     def url_of(command: str, parameters: dict[str, str]) -> str:
         query = urlencode({"apikey": key, **_today(command), **parameters}, safe=":/")
@@ -151,7 +153,7 @@ def _tour(base: str, key: str, web: Web) -> None:
 
 
 def _today(command: str) -> dict[str, str]:
-    """The days that are asked about: the crawls were just now, or just before midnight."""
+    """The parameters for the days of the crawls, which ran just now or just before midnight."""
     if command != "get-new-lost-backlinks":
         return {}
     today = dt.datetime.now(dt.UTC).date()
@@ -159,10 +161,10 @@ def _today(command: str) -> dict[str, str]:
 
 
 def _export(base: str, key: str) -> None:
-    """Have all backlinks of `TARGET` written to a file, and look into it."""
+    """Export all backlinks of `TARGET` to a file, and show its beginning."""
     query = urlencode({"apikey": key, "target": TARGET})
     url = f"{base}/download-all-backlinks?{query}"
-    click.echo(f"# All of them in one file?\ncurl '{url}'")
+    click.echo(f"# All links in one file?\ncurl '{url}'")
     task = _get(url)
     click.echo(json.dumps(task, indent=2))
     query = urlencode({"apikey": key, "task_id": task["task_id"]})
@@ -170,7 +172,7 @@ def _export(base: str, key: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while "download_file" not in (task := _get(url)):
         if time.monotonic() > deadline:
-            raise click.ClickException(f"the export is not done: {task}")
+            raise click.ClickException(f"the export is not complete: {task}")
         time.sleep(0.2)
     click.echo(f"curl '{url}'\n{json.dumps(task, indent=2)}")
     with urllib.request.urlopen(task["download_file"], timeout=PATIENCE) as response:
@@ -191,7 +193,7 @@ def _get(url: str) -> dict[str, Any]:
 
 
 def _shortened(value: Any) -> Any:
-    """The same with long strings (the cursor) cut, for reading."""
+    """*value* with long strings (the cursor) cut, so that it is easier to read."""
     if isinstance(value, dict):
         return {name: _shortened(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -200,15 +202,15 @@ def _shortened(value: Any) -> Any:
 
 
 def _check(ask: Ask, web: Web) -> None:
-    """Compare what is answered about every site with what is true of the web that was made."""
+    """Compare the answers about every site with what is true of the demo web."""
     wrong = differences(ask, web)
     if wrong:
         raise click.ClickException("\n  ".join(["the index is wrong:", *wrong]))
     live, lost = live_links(web), Counter(reason for *_, reason in lost_links(web).elements())
     reasons = ", ".join(f"{count} {reason}" for reason, count in lost.most_common())
     click.echo(
-        f"# The web that was made has {live.total()} live links between its sites, and"
-        f" {lost.total()} that went ({reasons}). All are in the index, and nothing else.\n"
+        f"# The demo web has {live.total()} live links between its sites, and"
+        f" {lost.total()} lost ones ({reasons}). All are in the index, and nothing else.\n"
     )
 
 

@@ -1,7 +1,8 @@
-"""A forward proxy on loopback that is every host of a web itself, and keeps a log.
+"""A forward proxy on loopback that answers as every host of a web, and keeps a log.
 
-http comes as requests with an absolute URL, https by CONNECT; for that the hosts have certificates
-of a CA that is made for the run. The demo and the tests of the crawler serve their webs by it.
+Requests for http have an absolute URL; https comes by CONNECT, for which the hosts have
+certificates of a CA that is made for the run. The demo and the tests of the crawler use it to serve
+their webs.
 """
 
 import asyncio
@@ -21,29 +22,29 @@ import trustme
 
 @dataclass
 class Request:
-    """One line of the log; times are those of the server's clock, seconds.
+    """One line of the log; times are those of the server's clock, in seconds.
 
-    It is there before the client has any of the answer. The times err on one side only, however
-    late this process is: from the end of one request to the begin of the next is never less than
-    the client waited.
+    It is logged before the client has any part of the answer. The times err on one side only,
+    however late this process is: the time from the end of one request to the beginning of the next
+    is never shorter than the client waited.
     """
 
     url: str
     method: str
     headers: dict[str, str]
     begin: float
-    """When it was read, after the client sent it."""
+    """When the request was read, after the client sent it."""
     end: float
-    """When the last of the answer so far was about to be written, before the client can have it."""
+    """When the last part of the answer so far was about to be written, so before it arrived."""
 
     @property
     def host(self) -> str:
-        """The host that was asked for."""
+        """The requested host."""
         return urlsplit(self.url).hostname or ""
 
     @property
     def is_robots(self) -> bool:
-        """Whether it was for the robots.txt."""
+        """Whether the request was for robots.txt."""
         return urlsplit(self.url).path == "/robots.txt"
 
 
@@ -51,11 +52,11 @@ Answer = Callable[[StreamWriter], Coroutine[Any, Any, None]]
 """Answers a request by writing to its connection."""
 
 Web = Callable[[str, dict[str, str]], Answer | None]
-"""What is done with a request for a URL with such header fields; None: 404."""
+"""Returns what to do with a request for a URL with header fields; None: 404."""
 
 
 class _TimedWriter(StreamWriter):
-    """Writes to the connection of *writer*, and notes in *request* when it last began to."""
+    """Writes to the connection of *writer*, and records in *request* when it last began to."""
 
     def __init__(self, writer: StreamWriter, reader: StreamReader, request: Request) -> None:
         transport = writer.transport
@@ -80,7 +81,7 @@ class Server:
         self._contexts: dict[str, ssl.SSLContext] = {}
 
     async def answer(self, reader: StreamReader, writer: StreamWriter) -> None:
-        """One connection, with one request."""
+        """Serve one connection, with one request."""
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             await self._answer(reader, writer)
         writer.close()
@@ -92,7 +93,7 @@ class Server:
             await writer.start_tls(self._context(target.partition(":")[0]))
             method, path, headers = await _request(reader)
             target = f"https://{headers['host']}{path}"
-        if target.startswith("/"):  # asked directly
+        if target.startswith("/"):  # not through the proxy
             target = f"http://{headers['host']}{target}"
         begin = time.time()
         request = Request(target, method, headers, begin, begin)
@@ -118,7 +119,7 @@ async def _nothing(writer: StreamWriter) -> None:
 
 
 async def _until_gone(reader: StreamReader, answer: Coroutine[Any, Any, None]) -> None:
-    """Give the answer, as long as the other side is there."""
+    """Run *answer* until it is complete or the client disconnects."""
     gone = asyncio.ensure_future(reader.read())
     answering = asyncio.ensure_future(answer)
     await asyncio.wait({gone, answering}, return_when=asyncio.FIRST_COMPLETED)
@@ -137,7 +138,7 @@ async def _request(reader: StreamReader) -> tuple[str, str, dict[str, str]]:
 
 @contextlib.contextmanager
 def serving(server: Server) -> Iterator[Server]:
-    """Run it in a thread, at an address that is free."""
+    """Run *server* in a thread, at a free address."""
     loop = asyncio.new_event_loop()
     started = threading.Event()
     thread = threading.Thread(target=_serve, args=(loop, server, started))
@@ -162,7 +163,7 @@ def _serve(loop: asyncio.AbstractEventLoop, server: Server, started: threading.E
 
 
 def ca_file(ca: trustme.CA, directory: Path) -> Path:
-    """Where the certificate of *ca* is written, for OpenSSL's ``SSL_CERT_FILE``."""
+    """Write the certificate of *ca* to a file for OpenSSL's ``SSL_CERT_FILE``; returns its path."""
     path = directory / "ca.pem"
     ca.cert_pem.write_to_path(str(path))
     return path

@@ -1,6 +1,6 @@
-"""The quiet majority: sites whose pages stay as they are, linking to each other.
+"""The quiet majority: sites whose pages do not change, linking to each other.
 
-Who links to whom is drawn from a seeded generator, so that every run makes the same web.
+A seeded generator chooses who links to whom, so that every run makes the same web.
 """
 
 import random
@@ -21,7 +21,7 @@ class Site:
     name: str
     topics: tuple[str, ...]
     domain: str
-    """Whose site it is: sites of one domain do not give each other backlinks."""
+    """The registrable domain; links between sites of one domain are not backlinks."""
 
 
 def _site(host: str, name: str, *topics: str, domain: str = "", scheme: str = "https") -> Site:
@@ -57,7 +57,7 @@ RELS = ("", "", "", "", "", "noopener", "nofollow", "ugc nofollow")
 
 
 def add_quiet_sites(web: Web) -> None:
-    """Two visits to every page of every site: again the same, or the server says so by itself."""
+    """Two visits to every page of every site; the second gets the same page, or a 304."""
     choose = random.Random(SEED)
     for site in SITES:
         _add_home(web, site)
@@ -88,7 +88,7 @@ def _add_article(web: Web, site: Site, topic: str, choose: random.Random, *, lat
 
 
 def _link(site: Site, choose: random.Random) -> Link:
-    """A link to a site: to its home or to an article, sometimes by its logo."""
+    """A link to a site: to its home page or to an article, sometimes as its logo."""
     rel = choose.choice(RELS)
     if choose.random() < 0.15:
         return Link(site.home, "", rel, f"{site.home}logo.png", site.name)

@@ -1,7 +1,7 @@
-"""Every kind of change between two visits, one story for each, with what must follow from it.
+"""Every kind of change between two visits, one story for each, with its expected backlinks.
 
-A story visits pages and states the backlinks that are then true, with their dates and reasons, by
-the words of the Backlinks API v1.0 and docs/contract.md.
+A story visits pages and states the backlinks that are then true, with their dates and reasons,
+according to the Backlinks API v1.0 and docs/contract.md.
 """
 
 from collections.abc import Callable
@@ -13,14 +13,14 @@ STORIES: list[Callable[[Web], None]] = []
 
 
 def story(tell: Callable[[Web], None]) -> Callable[[Web], None]:
-    """Enter *tell* into the list of stories."""
+    """Add *tell* to the list of stories."""
     STORIES.append(tell)
     return tell
 
 
 @story
 def a_link_is_removed(web: Web) -> None:
-    """One of two links goes; the other stays. A third visit finds it still gone."""
+    """One of two links is removed; the other stays. A third visit finds it still removed."""
     url = "https://soup.example/leek"
     flour = Link("https://flour.example/", "dark rye flour")
     stones = Link("https://www.bread.example/oven-stones", "a hot stone")
@@ -33,7 +33,7 @@ def a_link_is_removed(web: Web) -> None:
 
 @story
 def a_link_comes_back(web: Web) -> None:
-    """It is new again, and keeps the day it was first seen."""
+    """It is new again, and keeps the day on which it was first seen."""
     url = "https://soup.example/onion"
     cheese = Link("https://cheese.example/cave-ripening", "an old cheese")
     first = web.visit(1, url, page("Onion soup", cheese))
@@ -77,7 +77,7 @@ def a_page_moves_to_another_site(web: Web) -> None:
 
 @story
 def a_site_moves_to_https(web: Web) -> None:
-    """A redirect inside a domain is no backlink; the links are found again at the new URL."""
+    """A redirect inside a domain is not a backlink; the links are found again at the new URL."""
     old, new = "http://tandem.example/tours", "https://tandem.example/tours"
     bicycles = Link("https://bicycles.example/", "slow bicycles")
     first = web.visit(1, old, page("Tours", bicycles))
@@ -89,7 +89,7 @@ def a_site_moves_to_https(web: Web) -> None:
 
 @story
 def redirects_make_a_chain(web: Web) -> None:
-    """Everyone before sends to everyone after; the chain exists once its last hop has been seen."""
+    """Each URL redirects to all later ones; the chain exists once its last hop has been seen."""
     a, b, c, d = (
         "https://shortlink.example/k7",
         "https://moved.test/knots",
@@ -120,7 +120,7 @@ def a_chain_goes_over_https(web: Web) -> None:
 
 @story
 def a_redirect_is_removed(web: Web) -> None:
-    """Its backlink goes, the chain over it goes, and the links of the page that came are found."""
+    """Its backlink and the chain over it are lost, and the links of the page in its place found."""
     a, b, c = (
         "https://shortlink.example/loom",
         "https://weaving.example/start",
@@ -152,7 +152,7 @@ def a_redirect_goes_elsewhere(web: Web) -> None:
 
 @story
 def a_redirect_breaks(web: Web) -> None:
-    """A redirect that does not say where to, in place of a page and in place of a redirect."""
+    """A redirect without a location, in place of a page and in place of a redirect."""
     url, target = "https://weaving.example/dyes", "https://www.looms.example/madder-dye"
     first = web.visit(1, url, page("Dyes", Link(target, "madder")))
     second = web.visit(2, url, redirect(None, 302))
@@ -165,7 +165,7 @@ def a_redirect_breaks(web: Web) -> None:
 
 @story
 def a_page_asks_not_to_be_indexed(web: Web) -> None:
-    """In a meta element, a header, or to our bot by name; what others are told is not for us."""
+    """In a meta element, a header, or to our bot by name; directives for others do not count."""
     target = "https://lenses.example/"
     noindex: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         "meta": ('<meta name="robots" content="noindex, follow">', ()),
@@ -188,7 +188,7 @@ def a_page_asks_not_to_be_indexed(web: Web) -> None:
 
 @story
 def a_page_may_be_indexed_again(web: Web) -> None:
-    """What noindex took is new again when it is taken back."""
+    """Links that noindex removed are new again when it is removed."""
     url, target = "https://darkroom.example/again", "https://radio.example/"
     link = Link(target, "the radio")
     first = web.visit(1, url, page("Red light", link))
@@ -200,7 +200,7 @@ def a_page_may_be_indexed_again(web: Web) -> None:
 
 @story
 def a_canonical_moves_to_another_domain(web: Web) -> None:
-    """The links are lost, and the canonical is a backlink itself."""
+    """The links are lost, and the canonical link is itself a backlink."""
     url, canonical = "https://reprints.example/mosses", "https://botany.example.edu/mosses"
     link = Link("https://www.seeds.example/", "seeds")
     own = f'<link rel="canonical" href="{url}">'
@@ -213,7 +213,7 @@ def a_canonical_moves_to_another_domain(web: Web) -> None:
 
 @story
 def a_canonical_moves_inside_the_domain(web: Web) -> None:
-    """The links are lost and nothing comes; apart from www. and a slash it would be no move."""
+    """The links are lost and none is found; a change of only www. and a slash is not a move."""
     link = Link("https://garden.example/compost", "compost")
     url = "https://reprints.example/compost?page=2"
     first = web.visit(1, url, page("Compost, page 2", link))
@@ -229,7 +229,7 @@ def a_canonical_moves_inside_the_domain(web: Web) -> None:
 
 @story
 def a_canonical_is_taken_back(web: Web) -> None:
-    """It stood in a header; without it the page's own links count."""
+    """The canonical was in a header; without it the page's own links count."""
     url, canonical = "https://reprints.example/ferns", "https://botany.example.edu/herbarium"
     link = Link("https://www.seeds.example/saving-seed", "spores")
     header = ("Link", f'<{canonical}>; rel="canonical"')
@@ -241,7 +241,7 @@ def a_canonical_is_taken_back(web: Web) -> None:
 
 @story
 def a_server_does_not_answer(web: Web) -> None:
-    """One failed visit loses nothing, the second in a row does; a server error is one of them."""
+    """One failed visit loses no links, a second one in a row does; a server error is a failure."""
     target = "https://www.trains.test/"
     link = Link(target, "branch lines")
     url = "https://halt.example/timetable"
@@ -265,7 +265,7 @@ def a_server_does_not_answer(web: Web) -> None:
 
 @story
 def a_page_is_dropped(web: Web) -> None:
-    """Its robots.txt shuts us out, or we do not want it any more."""
+    """Its robots.txt disallows us, or we no longer want it."""
     for url, cause in (
         ("https://halt.example/members", "robots"),
         ("https://casino.halt.example/", "blocked"),
@@ -277,7 +277,7 @@ def a_page_is_dropped(web: Web) -> None:
 
 @story
 def a_page_becomes_a_file(web: Web) -> None:
-    """Still 200, but no HTML any more."""
+    """Still 200, but no longer HTML."""
     url, target = "https://score.example/march", "https://radio.example/morse-practice"
     first = web.visit(1, url, page("A march", Link(target, "in Morse")))
     second = web.visit(2, url, file("application/pdf", b"%PDF-1.4\n%%EOF\n"))
@@ -286,7 +286,7 @@ def a_page_becomes_a_file(web: Web) -> None:
 
 @story
 def a_link_changes(web: Web) -> None:
-    """Another anchor, nofollow or image is the same backlink, as it was last seen."""
+    """A link with another anchor, nofollow or image is the same backlink, as it was last seen."""
     url = "https://score.example/links"
     chess, knots, honey = (
         "http://chess.example/",
@@ -321,7 +321,7 @@ def a_link_changes(web: Web) -> None:
 
 @story
 def a_page_makes_its_links_nofollow(web: Web) -> None:
-    """The robots directive counts for every link of the page."""
+    """The robots directive applies to every link of the page."""
     url = "https://score.example/guestbook"
     link = Link("https://bicycles.example/old-lamps", "lamps")
     first = web.visit(1, url, page("Guest book", link))
@@ -331,7 +331,7 @@ def a_page_makes_its_links_nofollow(web: Web) -> None:
 
 @story
 def a_page_links_twice(web: Web) -> None:
-    """Links to one URL are one backlink: the first anchor there is, nofollow only if all are."""
+    """Links to one URL are one backlink: with the first anchor, and nofollow only if all are."""
     url = "https://www.score.example/twice"
     first = web.visit(
         1,
@@ -353,7 +353,7 @@ def a_page_links_twice(web: Web) -> None:
 
 @story
 def a_page_is_in_another_script(web: Web) -> None:
-    """An old encoding, an international host, and a base that relative links go by."""
+    """An old encoding, an international host, and a base for relative links."""
     url, base = "https://papier.example/stra%C3%9Fe", "https://xn--bcher-kva.example/"
     first = web.visit(
         1,
@@ -372,7 +372,7 @@ def a_page_is_in_another_script(web: Web) -> None:
 
 @story
 def a_page_is_seen_unchanged(web: Web) -> None:
-    """A revisit keeps what the page had, and the next change is dated by the visit that saw it."""
+    """A revisit keeps the page's links; the next change has the date of the visit that saw it."""
     url, target = "https://papier.example/glue", "https://cheese.example/whey"
     first = web.visit(1, url, page("Casein glue", Link(target, "whey")))
     web.repeat(2, url, first)
@@ -393,15 +393,17 @@ def a_page_is_seen_at_another_url(web: Web) -> None:
 
 @story
 def a_directory_lists_them_all(web: Web) -> None:
-    """Last of the stories: a page that links to every page the others tell of, and stays."""
+    """The last story: an unchanging page that links to every page of the other stories."""
     url = "https://directory.example.org/"
-    told = sorted({backlink.source for backlink in web.backlinks if _is_told(backlink.source)})
+    told = sorted(
+        {backlink.source for backlink in web.backlinks if _is_of_a_story(backlink.source)}
+    )
     first = web.visit(1, url, page("Directory", *(Link(source, source) for source in told)))
     web.repeat(2, url, first)
     for source in told:
         web.backlink(url, source, first, anchor=source)
 
 
-def _is_told(url: str) -> bool:
+def _is_of_a_story(url: str) -> bool:
     hosts = ("soup", "halt", "score", "papier", "darkroom", "reprints", "weaving")
     return any(f"{host}.example/" in url for host in hosts)

@@ -1,7 +1,7 @@
 """The demo web: thirty-odd sites on hosts that cannot be real (RFC 2606, RFC 6761).
 
-``make_web`` gives what its URLs answer over time, and the backlinks that are then true; `Served` is
-what a server of it answers now.
+``make_web`` returns the answers of its URLs over time, and the backlinks that are then true.
+`Served` answers as the web does now.
 """
 
 import hashlib
@@ -26,27 +26,27 @@ def make_web() -> Web:
 
 
 def hosts_of(web: Web) -> list[str]:
-    """Every host that a visit or a backlink names."""
+    """Every host of a visit or a backlink."""
     urls = [visit.url for visits in web.visits for visit in visits]
     urls += [url for backlink in web.backlinks for url in (backlink.source, backlink.target)]
     return sorted({urlsplit(url).hostname or "" for url in urls})
 
 
 def seeds_of(web: Web) -> list[str]:
-    """The pages of the first crawl that no page of it leads to."""
+    """The pages of the first crawl that no other page of it links to."""
     led_to = {backlink.target for backlink in web.backlinks}
     return [visit.url for visit in web.visits[0] if visit.url not in led_to]
 
 
 class Served:
-    """What the web answers in the ``stage`` that it is in; nothing is there before its time."""
+    """The answers of the web in its current ``stage``; a page does not exist before its time."""
 
     def __init__(self, web: Web) -> None:
         self.stage = 1
         self._web = web
 
     def __call__(self, url: str, headers: dict[str, str]) -> server.Answer:
-        """What the server does with a request; it breaks off where it is said to fail."""
+        """What the server does with a request; it resets the connection if the URL fails."""
         if urlsplit(url).path == "/robots.txt":
             return sent(self._robots(url), headers)
         answer = self._web.answer(url, self.stage) or error(404, "Nothing here")
@@ -60,7 +60,7 @@ class Served:
 
 
 def sent(answer: Answer, headers: dict[str, str]) -> server.Answer:
-    """*answer* over HTTP/1.1, with an ETag; who names that one gets a 304."""
+    """*answer* over HTTP/1.1, with an ETag; a request with this ETag gets a 304."""
     tag = f'"{hashlib.sha256(repr(answer).encode()).hexdigest()[:16]}"'
     if answer.status == 200 and headers.get("if-none-match") == tag:
         answer = Answer(304, ())
@@ -77,5 +77,5 @@ def sent(answer: Answer, headers: dict[str, str]) -> server.Answer:
 
 
 async def broken_off(writer: StreamWriter) -> None:
-    """The connection is reset."""
+    """Reset the connection."""
     writer.transport.abort()

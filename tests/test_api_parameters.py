@@ -430,7 +430,7 @@ def test_a_hundred_years_may_be_counted(server: Server, path: str) -> None:
     for answer in asked(server, path, date_from="9999-12-30", date_to="9999-12-31"):
         assert [row["date"] for row in listed(answer)] == ["9999-12-30", "9999-12-31"]
     for answer in asked(server, path, date_from="1926-01-01", date_to="2026-01-01"):
-        assert "36,526 days; valid are up to 36,525" in refused(answer, "date_from")
+        assert "36,526 days; valid are at most 36,525" in refused(answer, "date_from")
 
 
 @pytest.mark.parametrize("path", [path for path in DAYS if path not in COUNTS])

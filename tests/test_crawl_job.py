@@ -254,7 +254,7 @@ def test_files_are_rotated_by_size_and_each_begins_with_its_own_description(tmp_
 
 def test_the_command_says_what_is_wrong_with_a_seed(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["crawl", "--data", str(tmp_path), "--seeds", "ftp://x/"])
-    assert (result.exit_code, "'ftp://x/' is no URL to begin with" in result.output) == (1, True)
+    assert (result.exit_code, "'ftp://x/' is not a URL such as" in result.output) == (1, True)
     result = CliRunner().invoke(main, ["crawl", "--data", str(tmp_path)])
     assert (result.exit_code, "nothing to fetch" in result.output) == (1, True)
     result = CliRunner().invoke(main, ["crawl", "--data", str(tmp_path), "--resume"])
@@ -336,7 +336,7 @@ def test_an_error_of_ours_fails_one_task_and_not_the_crawl(
     assert summary.finished
     failed = {"links_of": 1, "answer_of": 1, "sitemap_urls": 0, "rules_of": 2, "Reach": 1}[stage]
     assert summary.outcomes.get("internal", 0) == failed
-    assert "failed by an error of the crawler" in caplog.text
+    assert "failed because of an error in the crawler" in caplog.text
     assert len(site.recorded()) == sum(summary.outcomes.values())  # none has two results
 
 

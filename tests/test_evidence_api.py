@@ -398,7 +398,7 @@ def test_the_client_asks_for_evidence(crawled: Crawled) -> None:
         assert [one.place for one in proof.occurrences] == ["navigation", "content"]
         record = client.evidence_record("https://post.example/1", SHOP).result()
         assert record == crawled.record("https://post.example/1").content
-        with pytest.raises(ClientError, match=r"403 .*may not ask for live checks"):
+        with pytest.raises(ClientError, match=r"403 .*may not request live checks"):
             client.verify("https://post.example/1", SHOP).result()
 
 

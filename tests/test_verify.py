@@ -235,7 +235,7 @@ def test_a_key_that_may_not_is_refused_and_nothing_is_fetched(
     given = {"apikey": server.key, "url_from": page, "url_to": SHOP}
     refused = server.client.get("/v2/verify", params=given)
     assert refused.status_code == 403
-    assert "may not ask for live checks" in refused.json()["error"]["description"]
+    assert "may not request live checks" in refused.json()["error"]["description"]
     assert webs[HOSTS[0]].log == []
 
 

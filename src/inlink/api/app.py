@@ -230,12 +230,12 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 404:
         answered = ApiError(
             404,
-            f"There is nothing at {path}; commands are under {PREFIX}/, {SUCCESSOR_PREFIX}/ and"
+            f"There is no command at {path}. Commands are under {PREFIX}/, {SUCCESSOR_PREFIX}/ and"
             f" {PROOF_PREFIX}/.",
         )
     elif error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
-        answered = ApiError(405, f"{request.method} cannot be used here; valid: {allowed}.")
+        answered = ApiError(405, f"{request.method} is not allowed here; valid: {allowed}.")
     elif error.status_code == 413:
         answered = ApiError(400, f"The body is longer than {MAX_BODY:,} bytes.")
     elif error.status_code < 500:
@@ -249,7 +249,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
 
 async def _on_failure(request: Request, error: Exception) -> Response:
     logger.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
-    failed = ApiError(500, "The server's log says more.")
+    failed = ApiError(500, "See the server's log.")
     return _response(rendered_error(failed, _output(request)))
 
 

@@ -135,7 +135,7 @@ REFDOMAINS = Command(
 )
 EXPORT = Command(
     queue.COMMAND,
-    "Start to write all live backlinks pointing to a target into a file.",
+    "Start an export of all live backlinks pointing to a target.",
     requests.ExportRequest,
     answers.TaskAnswer,
     tasks.download_all_backlinks,
@@ -144,7 +144,7 @@ EXPORT = Command(
 )
 EXPORT_STATUS = Command(
     "download-all-backlinks-status",
-    "How far a task of download-all-backlinks is, and where its file is.",
+    "Status of a task of download-all-backlinks, and the URL of its file.",
     requests.ExportStatusRequest,
     answers.TaskAnswer,
     tasks.download_all_backlinks_status,
@@ -163,7 +163,7 @@ RAW_BACKLINKS = Command(
 )
 NEW_LOST_BACKLINKS = Command(
     "get-new-lost-backlinks",
-    "Backlinks that were found or lost within some days.",
+    "Backlinks that were found or lost in a span of days.",
     requests.NewLostBacklinksRequest,
     answers.NewLostBacklinksAnswer,
     days.get_new_lost_backlinks,
@@ -173,7 +173,7 @@ NEW_LOST_BACKLINKS = Command(
 )
 NEW_LOST_REFDOMAINS = Command(
     "get-new-lost-refdomains",
-    "Referring domains that came or went within some days.",
+    "Referring domains that were found or lost in a span of days.",
     requests.NewLostRefdomainsRequest,
     answers.NewLostRefdomainsAnswer,
     days.get_new_lost_refdomains,
@@ -195,7 +195,7 @@ NEW_LOST_BACKLINKS_COUNT = Command(
 )
 NEW_LOST_REFDOMAINS_COUNT = Command(
     "get-new-lost-refdomains-count",
-    "Numbers of referring domains that came and went on each day.",
+    "Numbers of referring domains that were found and lost on each day.",
     requests.DaysRequest,
     answers.NewLostRefdomainsCountAnswer,
     days.get_new_lost_refdomains_count,
@@ -207,7 +207,7 @@ NEW_LOST_REFDOMAINS_COUNT = Command(
 )
 SUMMARY = Command(
     "get-summary",
-    "Everything that is counted of targets, with the first of each list.",
+    "All counts of targets, with the first entries of each list.",
     requests.MetricsRequest,
     answers.SummaryAnswer,
     live.get_summary,
@@ -296,7 +296,7 @@ DOMAIN_INLINK_RANK = Command(
 )
 SUBSCRIPTION_INFO = Command(
     "get-subscription-info",
-    "What the key may still ask.",
+    "Status, units and expiry date of the key.",
     requests.SubscriptionRequest,
     answers.SubscriptionAnswer,
     tasks.get_subscription_info,
@@ -399,7 +399,7 @@ SUCCESSOR = (
     ),
     Command(
         "authority-domain-distribution",
-        "How many referring domains of a target have which Domain InLink Rank.",
+        "Numbers of referring domains of a target, by Domain InLink Rank.",
         requests.DistributionRequest,
         answers.DistributionAnswer,
         live.get_distribution,
@@ -412,7 +412,7 @@ SUCCESSOR = (
 PROOF = (
     Command(
         "evidence",
-        "The record that a backlink was read from, and where in the page the link stands.",
+        "The record that a backlink was read from, and the place of the link in the page.",
         requests.ProofRequest,
         answers.EvidenceAnswer,
         proof.get_evidence,
@@ -424,7 +424,7 @@ PROOF = (
     ),
     Command(
         "evidence-record",
-        "That record itself: WARC, as it stands in the crawl file, less compression.",
+        "The record itself: WARC, as it is in the crawl file, but decompressed.",
         requests.ProofRequest,
         answers.RecordFile,
         proof.get_record,
@@ -436,7 +436,7 @@ PROOF = (
     ),
     Command(
         "verify",
-        "Fetch the page of a backlink now, and look whether the link is there.",
+        "Fetch the page of a backlink now, and check whether the link is there.",
         requests.ProofRequest,
         Check,
         proof.verify,

@@ -154,7 +154,7 @@ def _span(first: dt.date | UnsetType, last: dt.date | UnsetType) -> Span:
         now - dt.timedelta(days=1) if first is UNSET else first, now if last is UNSET else last
     )
     if span.first > span.last:
-        said = " (yesterday, as none is given)" if first is UNSET else ""
+        said = " (yesterday, the default)" if first is UNSET else ""
         raise ApiError.invalid(
             "date_from",
             f"date_from is {span.first}{said} and date_to is {span.last}; valid is a date_from that"
@@ -169,7 +169,7 @@ def _countable_span(first: dt.date | UnsetType, last: dt.date | UnsetType) -> Sp
     if days > MAX_DAYS:
         raise ApiError.invalid(
             "date_from",
-            f"From {span.first} to {span.last} is {days:,} days; valid are up to {MAX_DAYS:,}.",
+            f"From {span.first} to {span.last} is {days:,} days; valid are at most {MAX_DAYS:,}.",
         )
     return span
 

@@ -161,8 +161,8 @@ def get_raw_backlinks(call: Call[RawBacklinksRequest]) -> RawBacklinksAnswer:
         except CursorError as error:
             raise ApiError.invalid(
                 "next",
-                "next is not a cursor that was answered for this target and mode. Leave it out for"
-                " the first page, then send the cursor of the page before, as it is.",
+                "next is not a cursor that was returned for this target and mode. Leave it out for"
+                " the first page, then send the cursor of the previous page unchanged.",
             ) from error
     if call.is_huge():
         return RawBacklinksAnswer([], message=HUGE_TARGET)

@@ -50,8 +50,8 @@ def document() -> bytes:
         },
         "tags": [
             {"name": "v1.0", "description": "The Backlinks API v1.0."},
-            {"name": "v1", "description": "The same at the paths of the later API."},
-            {"name": "proof", "description": "What proves one link. Inlink's own."},
+            {"name": "v1", "description": "Commands at the paths of the later API."},
+            {"name": "proof", "description": "The proof of a link; an extension of Inlink."},
             {"name": "files", "description": "Files of exports."},
         ],
         "paths": {
@@ -174,7 +174,7 @@ def _download() -> Json:
     return {
         "operationId": "export-file",
         "tags": ["files"],
-        "summary": "The file of an export: CSV under gzip. It needs no key, and can be resumed.",
+        "summary": "The file of an export: gzipped CSV. It needs no key and can be resumed.",
         "security": [],
         "parameters": [
             {"name": "file", "in": "path", "required": True, "schema": {"type": "string"}},
@@ -184,11 +184,11 @@ def _download() -> Json:
         ],
         "responses": {
             "200": {"description": "The whole file.", "content": file},
-            "206": {"description": "The bytes asked for.", "content": file},
-            "304": {"description": "The file is the one that is known."},
+            "206": {"description": "The requested bytes.", "content": file},
+            "304": {"description": "The file has not changed."},
             "400": {"description": "The header Range cannot be read."},
             "404": {"$ref": "#/components/responses/404"},
-            "416": {"description": "The file is shorter than the bytes asked for."},
+            "416": {"description": "The requested range begins after the end of the file."},
         },
     }
 

@@ -56,7 +56,7 @@ def read_body(body: bytes) -> dict[str, Any]:
     try:
         parameters = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        description = f"The body of a POST request is one JSON object; this is not: {error}."
+        description = f"The body of a POST request must be one JSON object; it is not: {error}."
         raise ApiError(400, description) from error
     return {name: value for name, value in parameters.items() if value is not None and value != ""}
 

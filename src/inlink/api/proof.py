@@ -96,11 +96,11 @@ def _proof(call: ProofCall, link: PairLink) -> list[Hop]:
         if hop[1].occurrences:
             return hops
     if link.lost is None:
-        said = "The record of the page's content does not have this link."
+        said = "The record of the page's content does not contain this link."
     else:
         said = (
             f"This backlink is not live: it was lost on {link.lost} ({link.reason_lost}), and the"
-            " last content of the page does not have it."
+            " last content of the page does not contain it."
         )
     raise ApiError(404, said)
 
@@ -190,7 +190,7 @@ def _told(evidence: Evidence) -> EvidenceRecord:
 def verify(call: ProofCall) -> Check:
     """Whether the link is there now."""
     if not call.key.may_verify:
-        raise ApiError(403, "This API key may not ask for live checks.")
+        raise ApiError(403, "This API key may not request live checks.")
     link = _known(call)
     left = call.resources.keys.units_left(call.key.id)
     if left is not None and left < call.price:
@@ -201,14 +201,14 @@ def verify(call: ProofCall) -> Check:
     try:
         return checks.check(link.url_from, link.url_to)
     except ChecksBusyError:
-        raise ApiError(503, "As many live checks are under way as may be.") from None
+        raise ApiError(503, "The maximum number of live checks is already running.") from None
     except CheckTimeoutError:
         raise ApiError(
             504, f"{link.url_from} did not answer within {checks.longest:g} seconds."
         ) from None
     except CheckFailedError as error:
         logger.error("The live check of %s failed: %s", link.url_from, error)
-        raise ApiError(500, "The live check failed; the server's log says more.") from error
+        raise ApiError(500, "The live check failed; see the server's log.") from error
 
 
 def _wait_for_turn(call: ProofCall, subject: str, pace: float, burst: int) -> None:
@@ -216,5 +216,5 @@ def _wait_for_turn(call: ProofCall, subject: str, pace: float, burst: int) -> No
     if wait > 0:
         what = "key" if " key " in subject else "host"
         raise ApiError(
-            429, f"Live checks with one {what} come every {pace:g} seconds.", retry_after=wait
+            429, f"A {what} allows one live check every {pace:g} seconds.", retry_after=wait
         )

@@ -115,7 +115,7 @@ class Service:
             raise
         except Exception:
             logger.exception("%s %s failed", received.method, command.path)
-            return Prepared(rendered_error(ApiError(500, "The server's log says more."), output))
+            return Prepared(rendered_error(ApiError(500, "See the server's log."), output))
 
     def _key(self, query: parameters.Query, authorization: str | None, may_wait: bool) -> Key:
         text = parameters.only_value(query, "apikey")
@@ -124,7 +124,7 @@ class Service:
         if not text:
             raise ApiError(
                 401,
-                "The key is missing: send the parameter apikey, or the header"
+                "The key is missing. Send the parameter apikey, or the header"
                 " Authorization: Token KEY.",
             )
         key = self.keys.find(text) if may_wait else self.keys.remembered(text)
@@ -232,7 +232,7 @@ class Prepared:
     def uncharged(self) -> Rendered:
         """What is sent when the charge failed, while its error is handled."""
         logger.exception("%s could not be charged", self.charge and self.charge.command)
-        return rendered_error(ApiError(500, "The server's log says more."), self.output)
+        return rendered_error(ApiError(500, "See the server's log."), self.output)
 
 
 class _TakesLongError(Exception):

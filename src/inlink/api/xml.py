@@ -119,7 +119,7 @@ def item(of: Element) -> Element:
     assert isinstance(of.kind, inspect.ListType)
     if of.name not in ITEMS:
         raise LookupError(
-            f"{of.name} is a list, and ITEMS in inlink.api.xml does not say what to call an item."
+            f"{of.name} is a list, but ITEMS in inlink.api.xml has no name for its items."
         )
     return _described(ITEMS[of.name], of.kind.item_type)
 

@@ -131,7 +131,7 @@ async def final_head(reader: StreamReader) -> bytes:
         if response is None or not 100 <= response.status < 200:
             return head
         if response.status == 101:
-            raise FetchError("http", "the answer changes to another protocol without being asked")
+            raise FetchError("http", "the answer switches to another protocol, unrequested")
     raise FetchError("http", "too many interim answers")
 
 

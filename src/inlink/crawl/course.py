@@ -142,7 +142,7 @@ class Course:
         """Whether to fetch it now; if not, it is settled, or something else comes before it."""
         task, host = queued.task, queued.host
         if self._is_blocked(host.host):
-            return self._forbid(queued, FetchError("blocked", "the host is on the list"))
+            return self._forbid(queued, FetchError("blocked", "the host is on the block list"))
         if task.kind is Kind.ROBOTS:
             return True
         if host.failures >= GIVE_UP_AFTER:

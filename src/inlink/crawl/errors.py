@@ -25,7 +25,7 @@ class FetchError(Exception):
 
 def internal_error(url: str, error: Exception) -> FetchError:
     """The failure of *url* by an error of ours, which is logged."""
-    _log.error("%s failed by an error of the crawler", url, exc_info=error)
+    _log.error("%s failed because of an error in the crawler", url, exc_info=error)
     cause = error.__cause__ or error
     return FetchError("internal", f"{type(cause).__name__}: {cause}"[:_MAX_WORDS])
 

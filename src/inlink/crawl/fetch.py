@@ -170,7 +170,7 @@ def _content_length(fields: Fields) -> int | None:
     matches = [_LENGTH.fullmatch(member) for member in _listed(fields, "content-length")]
     lengths = {match and int(match[1]) for match in matches}
     if len(lengths) > 1 or None in lengths:
-        raise FetchError("http", "the Content-Length is no length, or several")
+        raise FetchError("http", "the Content-Length is not a length, or there are several")
     return lengths.pop() if lengths else None
 
 
@@ -194,7 +194,7 @@ async def _chunks(reader: asyncio.StreamReader, limit: int) -> tuple[bytes, bool
         match = _CHUNK_BEGINNING.fullmatch(body, position, start)
         if match is None:
             said = bytes(body[position : min(start, position + 40)])
-            raise FetchError("http", f"{said!r} is no length of a chunk")
+            raise FetchError("http", f"{said!r} is not the length of a chunk")
         end = start + int(match[1], 16)
         if end == start:
             return bytes(body[: await _trailer_end(reader, body, start)]), False

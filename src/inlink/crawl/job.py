@@ -85,8 +85,8 @@ def crawl(
             write_atomically(directory / "crawl.json", msgspec.json.encode(_Kept(spec)))
         elif kept.spec != spec:
             raise CrawlError(
-                f"the crawl {spec.name} was asked for something else; give this one another name, "
-                "or ask for the same"
+                f"the crawl {spec.name} was started with other options; use another name, or the "
+                "same options"
             )
         elif kept.summary:
             return kept.summary
@@ -98,18 +98,18 @@ def crawl(
 
 def _check(spec: CrawlSpec) -> None:
     if not spec.seeds and spec.plan is None:
-        raise CrawlError("nothing to fetch; name seeds, such as https://example.com/, or a plan")
+        raise CrawlError("nothing to fetch: give seeds, such as https://example.com/, or a plan")
     for seed in spec.seeds:
         if canonical_url(seed) is None:
-            raise CrawlError(f"{seed!r} is no URL to begin with; one is https://example.com/")
+            raise CrawlError(f"the seed {seed!r} is not a URL such as https://example.com/")
 
 
 def _check_loopback(spec: CrawlSpec, settings: Settings) -> None:
     stays = all(is_loopback(host_of(canonical_url(seed) or "")) for seed in spec.seeds)
     if spec.plan or settings.crawl_proxy or not stays:
         raise CrawlError(
-            "a crawl must say whom to write to about it: set user_agent_contact in settings.json "
-            'to a URL or an e-mail address, such as "https://example.com/bot"'
+            "a crawler must name a contact: set user_agent_contact in settings.json to a URL or "
+            'an e-mail address, such as "https://example.com/bot"'
         )
 
 
@@ -245,6 +245,8 @@ def _tasks(spec: CrawlSpec, settings: Settings) -> Iterator[Task]:
     for entry in read_plan(spec.plan) if spec.plan else ():
         url = canonical_url(entry.url)
         if url is None:
-            raise CrawlError(f"{spec.plan}: {entry.url!r} is no URL; one is https://example.com/")
+            raise CrawlError(
+                f"{spec.plan}: {entry.url!r} is not a URL such as https://example.com/"
+            )
         known = entry if entry.etag or entry.last_modified or entry.digest else None
         yield Task(url=url, priority=entry.priority, known=known)

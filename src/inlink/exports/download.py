@@ -61,6 +61,6 @@ def _file(request: Request, path: Path, status: os.stat_result) -> Response:
 
 
 def _not_found() -> Response:
-    error = ApiError(404, "There is no such export, or its time is over and it was removed.")
+    error = ApiError(404, "There is no such export, or it has expired and was removed.")
     body = msgspec.json.encode(error.body())
     return Response(body, error.status, media_type="application/json")

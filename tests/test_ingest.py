@@ -153,8 +153,8 @@ def test_damage_is_reported_by_kind(tmp_path: Path) -> None:
 
 
 def test_every_kind_of_problem_has_words() -> None:
-    package = Path(extraction.__file__).parent
-    code = "".join(path.read_text() for path in package.glob("*.py"))
+    package = Path(extraction.__file__).parents[1]
+    code = "".join(path.read_text() for path in package.glob("*/*.py"))
     counted = re.findall(r"problems\[(.+?)\] \+=", code)
     assert {name for each in counted for name in re.findall(r'"(\w+)"', each)} == set(KINDS)
 
@@ -262,8 +262,9 @@ MEMORY = """
 import json, resource, sys
 from pathlib import Path
 from inlink.extract.extraction import extract
-from inlink.web.source import find
+from inlink.store.configuration import Settings
 from inlink.store.layout import Layout, locked
+from inlink.web.source import find
 
 (source,) = find(sys.argv[1])
 links = extract(source, Layout(Path(sys.argv[2])), Settings()).batch.links

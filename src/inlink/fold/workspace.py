@@ -4,12 +4,15 @@ Each step is an Ibis expression whose result becomes one Parquet file. A file ap
 only when it is whole; a build that restarts after a crash uses the files that are there.
 """
 
+import itertools
 import threading
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
@@ -27,6 +30,23 @@ _DICTIONARY_SIZE = 5000
 """Maximum number of values in a dictionary: ids are not worth one, and trying takes long."""
 
 
+class _Engine(Backend):  # type: ignore[misc]  # Ibis has no types
+    """DuckDB that remembers the SQL of the expressions it has run.
+
+    A build of few rows spends most of its time making SQL, and a process that builds again and
+    again, as `inlink run` does, makes the same SQL each time: names of tables do not change.
+    """
+
+    def compile(self, expr: ir.Expr, /, **options: Any) -> str:
+        """The SQL of *expr*."""
+        return _sql(expr.op()) if not any(options.values()) else super().compile(expr, **options)
+
+
+@lru_cache(maxsize=256)
+def _sql(operation: ops.Node) -> str:
+    return str(Backend().compile(operation.to_expr()))
+
+
 class Workspace:
     """A directory of step results and the DuckDB that makes them."""
 
@@ -37,15 +57,19 @@ class Workspace:
         for folder in (self.tables, self.steps, self._spill):
             folder.mkdir(parents=True, exist_ok=True)
         self._progress = progress
-        self._connection: Backend = ibis.duckdb.connect(
-            memory_limit=memory_limit,
-            temp_directory=str(self._spill),
-            preserve_insertion_order=False,
-        )
-        self._connection.raw_sql("SET TimeZone = 'UTC'")
+        self._names = (f"input_{number}" for number in itertools.count())
+        self._connection: Backend = _Engine().connect(preserve_insertion_order=False)
+        self._set("memory_limit", memory_limit)
+        self._set("temp_directory", str(self._spill))
+        self._set("TimeZone", "UTC")
         # Without these, a query's progress is unknown in a script, and printed otherwise.
-        self._connection.raw_sql("SET enable_progress_bar = true")
-        self._connection.raw_sql("SET enable_progress_bar_print = false")
+        self._set("enable_progress_bar", "true")
+        self._set("enable_progress_bar_print", "false")
+
+    def _set(self, name: str, value: str) -> None:
+        # Not as an argument of the connection: by these, Ibis tells the tables of two apart.
+        quoted = value.replace("'", "''")
+        self._connection.raw_sql(f"SET {name} = '{quoted}'")
 
     def close(self) -> None:
         """Close the engine."""
@@ -60,14 +84,14 @@ class Workspace:
         if not files:
             return self._empty(schema)
         names = [str(file) for file in files]
-        return _as_now(self._connection.read_parquet(names, union_by_name=True), schema)
+        return _as_now(self._parquet(names, union_by_name=True), schema)
 
     def read_placed(self, files: Sequence[Path], schema: pa.Schema) -> ir.Table:
         """The same, and where each row is: ``batch``, its directory, and ``row``, its place."""
         if not files:
             nowhere = {"batch": ibis.literal(""), "row": ibis.literal(0, "int32")}
             return self._empty(schema).mutate(**nowhere)
-        rows = self._connection.read_parquet(
+        rows = self._parquet(
             [str(file) for file in files], filename=True, file_row_number=True, union_by_name=True
         )
         return rows.mutate(
@@ -86,7 +110,7 @@ class Workspace:
         temporary = path.with_suffix(".part")
         pq.write_table(rows.cast(schema), temporary, compression="zstd")
         temporary.replace(path)
-        return self._connection.read_parquet(str(path))
+        return self._parquet([str(path)])
 
     def step(self, name: str, expression: ir.Table) -> ir.Table:
         """Make an intermediate table."""
@@ -113,7 +137,7 @@ class Workspace:
                     made = [row for row in map(function, batch.to_pylist()) if row is not None]
                     writer.write_table(pa.Table.from_pylist(made, schema))
             temporary.replace(path)
-        return self._connection.read_parquet(str(path))
+        return self._parquet([str(path)])
 
     def columns(self, name: str, types: dict[str, type[np.generic]]) -> dict[str, NDArray[Any]]:
         """Columns of step *name* in its row order, read without a second copy in memory."""
@@ -137,12 +161,15 @@ class Workspace:
                     dictionary_size_limit=_DICTIONARY_SIZE,
                 )
             temporary.replace(path)
-        return self._connection.read_parquet(str(path))
+        return self._parquet([str(path)])
+
+    def _parquet(self, paths: list[str], **options: bool) -> ir.Table:
+        return self._connection.read_parquet(paths, table_name=next(self._names), **options)
 
     def _empty(self, schema: pa.Schema) -> ir.Table:
         path = self.steps / f"empty-{'-'.join(schema.names)[:100]}.parquet"
         pq.write_table(schema.empty_table(), path)
-        return self._connection.read_parquet(str(path))
+        return self._parquet([str(path)])
 
 
 def _as_now(rows: ir.Table, schema: pa.Schema) -> ir.Table:

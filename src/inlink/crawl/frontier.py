@@ -14,6 +14,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from enum import IntEnum
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ import msgspec
 from inlink.crawl.plan_file import PlanEntry
 from inlink.crawl.robots import RobotsAnswer
 from inlink.urls.canonical import text_id
+from inlink.urls.domains import HOSTS_CACHED
 
 CACHE_KIB = 64 << 10
 """What SQLite keeps in memory of the file."""
@@ -96,8 +98,14 @@ class Queued(msgspec.Struct, frozen=True):
 
 
 def host_of(url: str) -> str:
-    """The host of a canonical URL: what is asked for one thing at a time, on whatever port."""
-    return urlsplit(url).hostname or ""
+    """The host of a canonical URL or origin: what is asked for one thing at a time, on any port."""
+    end = url.find("/", 8)
+    return _host_of_origin(url if end < 0 else url[:end])
+
+
+@lru_cache(HOSTS_CACHED)
+def _host_of_origin(origin: str) -> str:
+    return urlsplit(origin).hostname or ""
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -30,7 +30,7 @@ from inlink.crawl.politeness import (
     pause_before_retry,
     smoothed,
 )
-from inlink.crawl.reach import Reach
+from inlink.crawl.reach import Lead, Reach
 from inlink.crawl.replay import recorded_behind
 from inlink.crawl.robots import (
     KEPT_SECONDS,
@@ -268,11 +268,13 @@ class Course:
             raise UnreadableError(f"the answer of {task.url} cannot be read") from error
 
     def _follow(self, task: Task, links: Sequence[Found]) -> None:
-        for found in links:
-            if found.is_redirect:
-                self._reach.follow(found.url, task.depth, task.hops + 1, task.priority)
-            else:
-                self._reach.follow(found.url, task.depth + 1, 0, task.priority - 1)
+        if links:
+            self._reach.follow(
+                Lead(found.url, task.depth, task.hops + 1, task.priority)
+                if found.is_redirect
+                else Lead(found.url, task.depth + 1, 0, task.priority - 1)
+                for found in links
+            )
 
     def _take_page(self, task: Task, result: Result) -> None:
         if isinstance(result, FetchError):
@@ -330,8 +332,9 @@ class Course:
         for entry in leads.sitemap:
             if entry.is_sitemap:
                 self._add_sitemap(entry.url, task.depth + 1)
-            else:
-                self._reach.follow(entry.url, 1, 0, -1.0)
+        pages = [Lead(entry.url, 1, 0, -1.0) for entry in leads.sitemap if not entry.is_sitemap]
+        if pages:
+            self._reach.follow(pages)
 
     # After a kill
 

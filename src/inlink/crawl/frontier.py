@@ -12,7 +12,7 @@ written, so that a crawl that was killed can go on from both.
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from enum import IntEnum
 from functools import lru_cache
 from pathlib import Path
@@ -154,18 +154,18 @@ class Frontier:
 
     # Queues
 
-    def add(self, task: Task) -> None:
-        """Put *task* at its place in the queue of its host."""
-        host = host_of(task.url)
-        self.queued += 1
-        self._db.execute(
+    def add(self, *tasks: Task) -> None:
+        """Put each of *tasks* at its place in the queue of its host."""
+        self.queued += len(tasks)
+        self._db.executemany(
             "INSERT INTO hosts (host, ready_at, queued) VALUES (?, ?, 1)"
             " ON CONFLICT (host) DO UPDATE SET queued = queued + 1",
-            (host, -task.priority),  # before any time of a clock: the first turns, best first
+            # before any time of a clock: the first turns, best first
+            [(host_of(task.url), -task.priority) for task in tasks],
         )
-        self._db.execute(
+        self._db.executemany(
             "INSERT INTO tasks (host, kind, priority, task) VALUES (?, ?, ?, ?)",
-            (host, task.kind, task.priority, _encode(task)),
+            [(host_of(task.url), task.kind, task.priority, _encode(task)) for task in tasks],
         )
 
     def next(self, before: float) -> Queued | None:
@@ -265,14 +265,22 @@ class Frontier:
     def is_new(self, *texts: str) -> bool:
         """Whether none of *texts* was there before; from now on they were."""
         ids = {text_id(text) for text in texts}
-        marks = ", ".join("?" * len(ids))
-        known = self._db.execute(
-            f"SELECT 1 FROM seen WHERE id IN ({marks}) LIMIT 1",  # noqa: S608
-            tuple(ids),
-        ).fetchone()
-        if known is None:
-            self._db.executemany("INSERT INTO seen VALUES (?)", [(number,) for number in ids])
-        return known is None
+        if self.seen(ids):
+            return False
+        self.note(ids)
+        return True
+
+    def seen(self, ids: Set[int]) -> set[int]:
+        """Which of *ids*, those of texts, were there before."""
+        rows = self._db.execute(
+            "SELECT id FROM seen WHERE id IN (SELECT value FROM json_each(?))",
+            (msgspec.json.encode(ids).decode(),),
+        )
+        return {number for (number,) in rows}
+
+    def note(self, ids: Set[int]) -> None:
+        """From now on *ids*, which are new, were there."""
+        self._db.executemany("INSERT INTO seen VALUES (?)", [(number,) for number in ids])
 
     def widen_scope(self, name: str) -> None:
         """Count a host or domain among those asked for."""

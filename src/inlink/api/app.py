@@ -1,6 +1,6 @@
 """The HTTP application of one server process.
 
-What is short is answered where requests are read (see `Service.at_once`): to hand it to a thread
+What is short is answered where requests are read (see `Service.begin`): to hand it to a thread
 and back would cost more than the answer. What may take longer, or waits for the database, goes to
 threads, so that it does not hold up the others. Bulk commands have few threads of their own: a page
 of 100,000 rows takes some 100 MB and, the interpreter lock being one, time from every other thread.
@@ -36,7 +36,7 @@ from inlink.api.formats import JSON, Format, format_named
 from inlink.api.openapi import document
 from inlink.api.page import page_endpoints
 from inlink.api.routing import Endpoint, Endpoints
-from inlink.api.service import Received, Rendered, Service, rendered_error
+from inlink.api.service import Prepared, Received, Rendered, Service, rendered_error
 from inlink.contract.errors import ApiError
 from inlink.contract.paths import EXPORT_PREFIX, PREFIX, PROOF_PREFIX, SUCCESSOR_PREFIX
 from inlink.exports.download import downloads
@@ -159,10 +159,10 @@ async def _rendered(
     pool: ThreadPoolExecutor,
     received: Received,
 ) -> Rendered:
-    prepared = service.at_once(command, received)
-    if prepared is None:
+    prepared = service.begin(command, received)
+    if not isinstance(prepared, Prepared):
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(pool, service.respond, command, received)
+        return await loop.run_in_executor(pool, service.finish, prepared)
     if prepared.charge is None:
         return prepared.rendered
     try:

@@ -2,15 +2,16 @@
 
 In: a command, and what was received. Out: status, headers and bytes. Checked in this order: the
 output format, the key, its rate, the parameters; path and method were checked before. The key pays
-when the answer stands. Nothing here knows of HTTP servers, so it runs in any thread; what is short
-and waits for nothing may run in the one that serves all requests (`Service.at_once`).
+when the answer stands. Nothing here knows of HTTP servers, so it runs in any thread. A request
+begins in the thread that serves all requests, and where it may take long or wait, it goes on in
+another one: `Steps` stops there.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -39,6 +40,12 @@ REMEMBERED_TARGETS = 4096
 
 TOKEN = "token "  # noqa: S105
 """How an ``Authorization`` header with a key begins, in upper or lower case."""
+
+
+Result = TypeVar("Result")
+
+Steps: TypeAlias = Generator[None, None, Result]
+"""A way to a result that stops before each step that may take long, or wait for the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +90,25 @@ class Service:
         self.keys.find("")
 
     def respond(self, command: Command, received: Received) -> Rendered:
-        """Answer one request; whatever is wrong is answered too. May take long, or wait."""
-        prepared = self._prepare(command, received, may_wait=True)
+        """Answer one request in this thread; whatever is wrong is answered too."""
+        return self.finish(self._prepare(command, received))
+
+    def begin(self, command: Command, received: Received) -> "Prepared | Steps[Prepared]":
+        """The answer, if that takes some milliseconds at most and waits for nothing.
+
+        Otherwise what is to be done yet, for `finish`.
+        """
+        steps = self._prepare(command, received)
+        try:
+            next(steps)
+        except StopIteration as done:
+            prepared: Prepared = done.value
+            return prepared
+        return steps
+
+    def finish(self, steps: "Steps[Prepared]") -> Rendered:
+        """Go on with a request that has begun, and charge it. May take long, or wait."""
+        prepared = _run(steps)
         if prepared.charge is None:
             return prepared.rendered
         try:
@@ -92,32 +116,24 @@ class Service:
         except Exception:
             return prepared.uncharged()
 
-    def at_once(self, command: Command, received: Received) -> "Prepared | None":
-        """The answer, if that takes some milliseconds at most and waits for nothing; else None."""
-        try:
-            return self._prepare(command, received, may_wait=False)
-        except _TakesLongError:
-            return None
-
-    def _prepare(self, command: Command, received: Received, *, may_wait: bool) -> "Prepared":
+    def _prepare(self, command: Command, received: Received) -> "Steps[Prepared]":
+        """The answer to one request; whatever is wrong is answered too."""
         output = JSON
         try:
             query = parameters.read_query(received.query)
             output = format_named(parameters.only_value(query, "output") or "json")
-            key = self._key(query, received.authorization, may_wait)
-            self._check_rate(key, may_wait)
+            key = yield from self._key(query, received.authorization)
+            yield from self._check_rate(key)
             request = _request(command, received, query)
-            answer = self._answer(command, request, key, received.base_url, may_wait)
+            answer = yield from self._answer(command, request, key, received.base_url)
             return self._charged(command, key, answer, _rendered(answer, output), output)
         except ApiError as error:
             return Prepared(rendered_error(error, output))
-        except _TakesLongError:
-            raise
         except Exception:
             logger.exception("%s %s failed", received.method, command.path)
             return Prepared(rendered_error(ApiError(500, "See the server's log."), output))
 
-    def _key(self, query: parameters.Query, authorization: str | None, may_wait: bool) -> Key:
+    def _key(self, query: parameters.Query, authorization: str | None) -> Steps[Key]:
         text = parameters.only_value(query, "apikey")
         if text is None and authorization and authorization.lower().startswith(TOKEN):
             text = authorization[len(TOKEN) :].strip()
@@ -127,10 +143,11 @@ class Service:
                 "The key is missing. Send the parameter apikey, or the header"
                 " Authorization: Token KEY.",
             )
-        key = self.keys.find(text) if may_wait else self.keys.remembered(text)
+        key = self.keys.remembered(text)
         if key is None:
-            if not may_wait:
-                raise _TakesLongError
+            yield
+            key = self.keys.find(text)
+        if key is None:
             raise ApiError(401, "There is no such API key.")
         if not key.enabled:
             raise ApiError(403, "This API key is disabled.")
@@ -138,9 +155,10 @@ class Service:
             raise ApiError(403, f"This API key expired: its last day was {key.expires_on}.")
         return key
 
-    def _check_rate(self, key: Key, may_wait: bool) -> None:
-        if key.rate_limit is not None and not may_wait:
-            raise _TakesLongError
+    def _check_rate(self, key: Key) -> Steps[None]:
+        if key.rate_limit is None:
+            return
+        yield
         wait = self.limits.take(key)
         if wait > 0:
             raise ApiError(
@@ -150,20 +168,19 @@ class Service:
             )
 
     def _answer(
-        self, command: Command, request: Any, key: Key, base_url: str, may_wait: bool
-    ) -> msgspec.Struct:
-        price = self._price(command)
-        asked = request, key, self.resources, price, base_url
-        if not may_wait and not command.short_links:
-            raise _TakesLongError
+        self, command: Command, request: Any, key: Key, base_url: str
+    ) -> Steps[msgspec.Struct]:
+        asked = request, key, self.resources, self._price(command), base_url
+        if not command.short_links:
+            yield
         if not command.has_target:
             return command.run(AccountCall(*asked))
         texts, targets = self._targets(command, request)
         try:
             with self.generations.lease() as reader:
                 call = Call(*asked, texts, targets, reader)
-                if not may_wait and not _is_short(command, call):
-                    raise _TakesLongError
+                if not _is_short(command, call):
+                    yield
                 return command.run(call)
         except NothingBuiltError as error:
             raise ApiError(503, str(error)) from None
@@ -235,8 +252,14 @@ class Prepared:
         return rendered_error(ApiError(500, "See the server's log."), self.output)
 
 
-class _TakesLongError(Exception):
-    """The request is to be answered in a thread."""
+def _run(steps: Steps[Result]) -> Result:
+    """What comes of all steps."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            result: Result = done.value
+            return result
 
 
 def _is_short(command: Command, call: Call[Any]) -> bool:

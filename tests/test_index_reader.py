@@ -12,6 +12,7 @@ import pytest
 
 from inlink.contract.rows import Metrics, Ranks, RawPosition
 from inlink.contract.vocabulary import BacklinkOrder, Mode
+from inlink.index.effort import Reads
 from inlink.index.pairs import PairLink
 from inlink.index.partition import Partition
 from inlink.index.reader import Reader
@@ -371,3 +372,26 @@ def test_another_format_is_refused(web: Web, tmp_path: Path) -> None:
 def test_missing_segments_are_reported(tmp_path: Path) -> None:
     with pytest.raises(SegmentsError, match=r"segments\.json"):
         Reader(tmp_path)
+
+
+def test_what_is_kept_or_counted_is_quick_however_many_links_there_are(tmp_path: Path) -> None:
+    """20,000 links are read quickly, the texts of 1,000, and a hundred rows are made quickly."""
+    links = [Link(f"https://site{n}.example/", "https://much.example/") for n in range(1000)]
+    links.append(Link("https://gone.example/", "https://much.example/", lost=START + DAY))
+    links += [Link(f"https://site{n}.example/", "https://few.example/") for n in range(10)]
+    web = Web(links=links, pages={link.source: Page() for link in links})
+    much, few = (parse_target(name, "domain") for name in ("much.example", "few.example"))
+    several = [much] * 20  # 20,020 links
+    for kept in (True, False):
+        summary_links = 500 if kept else SUMMARY_LINKS
+        reader = read(web, tmp_path / str(kept), summary_links=summary_links)
+        assert all(reader.is_quick([few], reads, 100) for reads in Reads if reads is not Reads.MUCH)
+        assert not any(reader.is_quick([few], reads, 101) for reads in Reads)
+        assert not reader.is_quick([few], Reads.MUCH, 1)
+        assert reader.is_quick([much], Reads.LINKS, 100)
+        assert not reader.is_quick([much], Reads.TEXTS, 1)
+        assert not reader.is_quick(several, Reads.LINKS, 1)
+        assert reader.is_quick(several, Reads.KEPT, 1) == kept
+        assert reader.is_quick(several, Reads.COUNTS, 5)
+        assert not reader.is_quick(several, Reads.COUNTS, 6)
+        reader.close()

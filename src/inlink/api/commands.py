@@ -10,13 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from inlink.api import days, live, proof, tasks
 from inlink.contract import answers, requests
 from inlink.contract.paths import PREFIX, PROOF_PREFIX, SUCCESSOR_PREFIX
 from inlink.contract.proof import Check
 from inlink.exports import queue
+from inlink.index.effort import Reads
 
 Method = Literal["GET", "POST"]
 
@@ -38,13 +39,8 @@ class Command:
     methods: tuple[Method, ...] = ("GET", "POST")
     bulk: bool = False
     """Whether one answer may take a second: such requests wait for each other."""
-    short_links: int = 0
-    """Up to how many links, live and lost, of its targets an answer of some rows takes a few
-    milliseconds, and waits for nothing but them."""
-    is_kept: Callable[[Any], bool] = lambda _: False
-    """Whether long targets have what a request asks for kept: those answers are short too."""
-    is_long: Callable[[Any], bool] = lambda _: False
-    """Whether a request asks for so much that its answer is not short, whatever the target."""
+    reads: Callable[[Any], Reads] = lambda _: Reads.MUCH
+    """What a request makes the index read; the index decides whether that is quick."""
     successor_path: str | None = None
     """Path beneath the successor's prefix; None for v1.0, where the name is the path."""
     proof_path: str | None = None
@@ -91,9 +87,18 @@ class Command:
 
 GET: tuple[Method, ...] = ("GET",)
 
-SOME_LINKS = 20_000
-FILTERED_LINKS = 1000  # of each, texts are looked up
-COUNTED_LINKS = 1 << 62  # any number: what is long is counted when the segments are written
+
+def _counts(_: Struct) -> Reads:
+    return Reads.COUNTS
+
+
+def _links(_: Struct) -> Reads:
+    return Reads.LINKS
+
+
+def _texts(_: Struct) -> Reads:
+    return Reads.TEXTS
+
 
 METRICS = Command(
     "get-metrics",
@@ -102,7 +107,7 @@ METRICS = Command(
     answers.MetricsAnswer,
     live.get_metrics,
     units=30,
-    short_links=COUNTED_LINKS,
+    reads=_counts,
 )
 INLINK_RANK = Command(
     "get-inlink-rank",
@@ -111,7 +116,7 @@ INLINK_RANK = Command(
     answers.RanksAnswer,
     live.get_inlink_rank,
     units=30,
-    short_links=COUNTED_LINKS,
+    reads=_counts,
 )
 BACKLINKS = Command(
     "get-backlinks",
@@ -120,8 +125,7 @@ BACKLINKS = Command(
     answers.BacklinksAnswer,
     live.get_backlinks,
     units=1,
-    short_links=SOME_LINKS,
-    is_kept=lambda request: request.per_domain in (UNSET, 1),
+    reads=live.backlinks_read,
 )
 REFDOMAINS = Command(
     "get-refdomains",
@@ -130,8 +134,7 @@ REFDOMAINS = Command(
     answers.RefdomainsAnswer,
     live.get_refdomains,
     units=1,
-    short_links=SOME_LINKS,
-    is_kept=lambda _: True,
+    reads=lambda _: Reads.KEPT,
 )
 EXPORT = Command(
     queue.COMMAND,
@@ -168,8 +171,7 @@ NEW_LOST_BACKLINKS = Command(
     answers.NewLostBacklinksAnswer,
     days.get_new_lost_backlinks,
     units=1,
-    short_links=SOME_LINKS,
-    is_kept=days.has_calendar,
+    reads=days.rows_read,
 )
 NEW_LOST_REFDOMAINS = Command(
     "get-new-lost-refdomains",
@@ -178,8 +180,7 @@ NEW_LOST_REFDOMAINS = Command(
     answers.NewLostRefdomainsAnswer,
     days.get_new_lost_refdomains,
     units=1,
-    short_links=SOME_LINKS,
-    is_kept=days.has_calendar,
+    reads=days.rows_read,
 )
 NEW_LOST_BACKLINKS_COUNT = Command(
     "get-new-lost-backlinks-count",
@@ -189,9 +190,7 @@ NEW_LOST_BACKLINKS_COUNT = Command(
     days.get_new_lost_backlinks_count,
     units=30,
     per_request=True,
-    short_links=SOME_LINKS,
-    is_kept=days.has_calendar,
-    is_long=days.counts_many_days,
+    reads=days.counts_read,
 )
 NEW_LOST_REFDOMAINS_COUNT = Command(
     "get-new-lost-refdomains-count",
@@ -201,9 +200,7 @@ NEW_LOST_REFDOMAINS_COUNT = Command(
     days.get_new_lost_refdomains_count,
     units=30,
     per_request=True,
-    short_links=SOME_LINKS,
-    is_kept=days.has_calendar,
-    is_long=days.counts_many_days,
+    reads=days.counts_read,
 )
 SUMMARY = Command(
     "get-summary",
@@ -220,7 +217,7 @@ ANCHORS = Command(
     answers.AnchorsAnswer,
     live.get_anchors,
     units=1,
-    short_links=SOME_LINKS,
+    reads=_links,
 )
 PAGES = Command(
     "get-pages",
@@ -229,7 +226,7 @@ PAGES = Command(
     answers.PagesAnswer,
     live.get_pages,
     units=1,
-    short_links=SOME_LINKS,
+    reads=_links,
 )
 IPS = Command(
     "get-ips",
@@ -238,7 +235,7 @@ IPS = Command(
     answers.IpsAnswer,
     live.get_ips,
     units=1,
-    short_links=SOME_LINKS,
+    reads=_links,
 )
 BACKLINKS_COUNT = Command(
     "get-backlinks-count",
@@ -247,7 +244,7 @@ BACKLINKS_COUNT = Command(
     answers.BacklinksCountAnswer,
     live.get_backlinks_count,
     units=10,
-    short_links=COUNTED_LINKS,
+    reads=_counts,
 )
 REFDOMAINS_COUNT = Command(
     "get-refdomains-count",
@@ -256,7 +253,7 @@ REFDOMAINS_COUNT = Command(
     answers.RefdomainsCountAnswer,
     live.get_refdomains_count,
     units=10,
-    short_links=COUNTED_LINKS,
+    reads=_counts,
 )
 SUBNETS_COUNT = Command(
     "get-subnets-count",
@@ -265,7 +262,7 @@ SUBNETS_COUNT = Command(
     answers.SubnetsCountAnswer,
     live.get_subnets_count,
     units=10,
-    short_links=COUNTED_LINKS,
+    reads=_counts,
 )
 IPS_COUNT = Command(
     "get-ips-count",
@@ -274,7 +271,7 @@ IPS_COUNT = Command(
     answers.IpsCountAnswer,
     live.get_ips_count,
     units=10,
-    short_links=COUNTED_LINKS,
+    reads=_counts,
 )
 PAGE_INLINK_RANK = Command(
     "get-page-inlink-rank",
@@ -283,7 +280,7 @@ PAGE_INLINK_RANK = Command(
     answers.PageRanksAnswer,
     live.get_page_inlink_rank,
     units=10,
-    short_links=COUNTED_LINKS,
+    reads=_counts,
 )
 DOMAIN_INLINK_RANK = Command(
     "get-domain-inlink-rank",
@@ -292,7 +289,7 @@ DOMAIN_INLINK_RANK = Command(
     answers.DomainRanksAnswer,
     live.get_domain_inlink_rank,
     units=10,
-    short_links=COUNTED_LINKS,
+    reads=_counts,
 )
 SUBSCRIPTION_INFO = Command(
     "get-subscription-info",
@@ -338,8 +335,7 @@ def _also_at(path: str, command: Command, request: type[Struct] | None = None) -
         command,
         successor_path=path,
         request=request,
-        short_links=FILTERED_LINKS,
-        is_kept=lambda _: False,
+        reads=_texts,
     )
 
 

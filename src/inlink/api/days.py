@@ -32,6 +32,7 @@ from inlink.contract.requests import (
 )
 from inlink.contract.vocabulary import NewLostType
 from inlink.index.days import Span
+from inlink.index.effort import Reads
 from inlink.index.filters import LinkFilter
 from inlink.urls.targets import TargetError, parse_subtree
 
@@ -42,21 +43,23 @@ SHORT_DAYS = 1000
 """How many of them are counted in a millisecond or so."""
 
 
-def has_calendar(request: DaysRequest) -> bool:
-    """Whether calendars answer this: the most recent, or counts, of what passes no filter."""
+def rows_read(request: DaysRequest) -> Reads:
+    """What a list of days reads: calendars have the most recent of what passes no filter."""
     if isinstance(request, LinkDaysRequest):
         filters = (request.link_type, request.anchor_type, request.dofollow, request.url_from)
         if any(given is not UNSET for given in filters):
-            return False
-    return getattr(request, "order_by", "new_lost_date") == "new_lost_date"
+            return Reads.LINKS
+    recent = getattr(request, "order_by", "new_lost_date") == "new_lost_date"
+    return Reads.KEPT if recent else Reads.LINKS
 
 
-def counts_many_days(request: DaysRequest) -> bool:
-    """Whether more days than `SHORT_DAYS` are to be counted."""
-    if request.date_from is UNSET:
-        return False
-    last = today() if request.date_to is UNSET else request.date_to
-    return (last - request.date_from).days >= SHORT_DAYS
+def counts_read(request: DaysRequest) -> Reads:
+    """What counts by day read: likewise, of no more than `SHORT_DAYS` days."""
+    if request.date_from is not UNSET:
+        last = today() if request.date_to is UNSET else request.date_to
+        if (last - request.date_from).days >= SHORT_DAYS:
+            return Reads.MUCH
+    return rows_read(request)
 
 
 def get_new_lost_backlinks(call: Call[NewLostBacklinksRequest]) -> NewLostBacklinksAnswer:

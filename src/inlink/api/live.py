@@ -46,6 +46,7 @@ from inlink.contract.requests import (
     RawBacklinksRequest,
     RefdomainsRequest,
 )
+from inlink.index.effort import Reads
 from inlink.index.filters import LinkFilter, TextFilter
 from inlink.urls.targets import parse_ranked
 
@@ -106,6 +107,11 @@ def get_domain_inlink_rank(call: Call[RanksRequest]) -> DomainRanksAnswer:
     """Domain InLink Rank of each URL."""
     ranks = (call.reader.ranks(target).domain_inlink_rank for target in call.targets)
     return DomainRanksAnswer(list(map(DomainRank, call.texts, ranks)))
+
+
+def backlinks_read(request: BacklinksRequest) -> Reads:
+    """What a list of backlinks reads: the first of all, or one of each host, are kept."""
+    return Reads.KEPT if request.per_domain in (UNSET, 1) else Reads.LINKS
 
 
 def get_backlinks(call: Call[BacklinksRequest]) -> BacklinksAnswer:

@@ -21,7 +21,7 @@ from inlink.accounts.ledger import Charge, Ledger
 from inlink.accounts.limits import RateLimits
 from inlink.api import parameters
 from inlink.api.call import AccountCall, Call, Resources, today
-from inlink.api.commands import COUNTED_LINKS, EXPORT, Command, Method
+from inlink.api.commands import EXPORT, Command, Method
 from inlink.api.formats import JSON, Format, format_named
 from inlink.contract.answers import RecordFile
 from inlink.contract.errors import HUGE_TARGET_STATUS, ApiError
@@ -31,9 +31,6 @@ from inlink.index.generations import Generations, NothingBuiltError
 from inlink.urls.targets import Target, TargetError, parse_target, parse_url
 
 logger = logging.getLogger(__name__)
-
-SHORT_ROWS = 100
-"""Rows of an answer, or targets of a batch, that are made in some milliseconds."""
 
 REMEMBERED_TARGETS = 4096
 """Tools ask several things about one target."""
@@ -171,15 +168,15 @@ class Service:
         self, command: Command, request: Any, key: Key, base_url: str
     ) -> Steps[msgspec.Struct]:
         asked = request, key, self.resources, self._price(command), base_url
-        if not command.short_links:
-            yield
         if not command.has_target:
+            yield
             return command.run(AccountCall(*asked))
         texts, targets = self._targets(command, request)
         try:
             with self.generations.lease() as reader:
                 call = Call(*asked, texts, targets, reader)
-                if not _is_short(command, call):
+                rows = getattr(request, "limit", 1)
+                if not reader.is_quick(targets, command.reads(request), rows):
                     yield
                 return command.run(call)
         except NothingBuiltError as error:
@@ -260,19 +257,6 @@ def _run(steps: Steps[Result]) -> Result:
         except StopIteration as done:
             result: Result = done.value
             return result
-
-
-def _is_short(command: Command, call: Call[Any]) -> bool:
-    """Whether the answer takes no more than some milliseconds."""
-    if len(call.targets) * getattr(call.request, "limit", 1) > SHORT_ROWS:
-        return False
-    if command.short_links == COUNTED_LINKS:
-        return True
-    if command.is_long(call.request):
-        return False
-    if command.is_kept(call.request) and all(map(call.reader.keeps_lists, call.targets)):
-        return True
-    return sum(map(call.reader.size, call.targets)) <= command.short_links
 
 
 def _rendered(answer: msgspec.Struct, output: Format) -> Rendered:

@@ -6,7 +6,7 @@ use it.
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -45,6 +45,7 @@ from inlink.index import (
     selection,
 )
 from inlink.index.days import Span, dates
+from inlink.index.effort import QUICK_LINKS, QUICK_ROWS, Reads
 from inlink.index.files import Ints, Rows
 from inlink.index.filters import ANYTHING, LinkFilter, kept
 from inlink.index.partition import Partition, TopHosts
@@ -82,16 +83,26 @@ class Reader:
         self._partitions = []
         self._target_rows.cache_clear()
 
-    def size(self, target: Target) -> int:
-        """How many live and lost links of *target* an answer may have to read."""
+    def is_quick(self, targets: Sequence[Target], reads: Reads, rows: int) -> bool:
+        """Whether an answer of *rows* for each of *targets* takes some milliseconds at most."""
+        if reads is Reads.MUCH or len(targets) * rows > QUICK_ROWS:
+            return False
+        if reads is Reads.COUNTS:
+            return True
+        if reads is Reads.KEPT and all(map(self._keeps_lists, targets)):
+            return True
+        return sum(map(self._size, targets)) <= QUICK_LINKS[reads]
+
+    def _keeps_lists(self, target: Target) -> bool:
+        """Whether *target* is one of those whose first rows and calendars are kept."""
+        partition, rows = self._targets(target)
+        return partition.keeps_history(rows)
+
+    def _size(self, target: Target) -> int:
+        """How many live and lost links of *target* an answer may have to look at."""
         partition, rows = self._targets(target)
         live, lost = partition.link_rows(rows), partition.lost_rows(rows)
         return len(range(live.start, live.stop)) + len(range(lost.start, lost.stop))
-
-    def keeps_lists(self, target: Target) -> bool:
-        """Whether the first rows and the calendars of *target* were kept by the build."""
-        partition, rows = self._targets(target)
-        return partition.keeps_history(rows)
 
     def metrics(self, target: Target) -> Metrics:
         """Count the live backlinks of *target*."""

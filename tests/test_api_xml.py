@@ -635,7 +635,7 @@ def test_a_list_without_a_name_for_its_items_is_refused() -> None:
     class Links(Struct):
         links: list[int]
 
-    said = r"links is a list, and ITEMS in inlink\.api\.xml"
+    said = r"links is a list, but ITEMS in inlink\.api\.xml"
     with pytest.raises(LookupError, match=said):
         encode_xml(Links([]))
     with pytest.raises(LookupError, match=said):

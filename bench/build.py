@@ -130,7 +130,7 @@ def _build(crawls: Layout, generation: Layout, crawl: int) -> Cost:
 
 
 class _Clock:
-    """Adds the time of a build to its parts, by the names of the steps under way."""
+    """Adds the time of a build to its parts, by the names of the running steps."""
 
     def __init__(self, cost: Cost) -> None:
         self._cost = cost

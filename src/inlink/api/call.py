@@ -1,4 +1,4 @@
-"""One request under way: what the functions that answer commands are given.
+"""A request that is being answered: what the functions of commands are given.
 
 In: a valid request. Out: nothing; plain data, and what both kinds of commands share.
 """

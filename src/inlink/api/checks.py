@@ -21,7 +21,7 @@ from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
 
 AT_ONCE = 4
-"""Checks under way in one server process."""
+"""Checks that run at once in one server process, at most."""
 
 _SLACK = 10.0  # seconds, for all but the waiting for the host
 _START = 60  # seconds
@@ -29,7 +29,7 @@ _PROGRAM = "from inlink.evidence.check import main; main()"
 
 
 class ChecksBusyError(Exception):
-    """As many checks are under way as may be."""
+    """The limit of checks at once is reached."""
 
 
 class CheckTimeoutError(Exception):
@@ -74,7 +74,7 @@ class Checks:
         return msgspec.json.decode(answer, type=Check)  # begins with a line end
 
     def close(self) -> None:
-        """End the checks under way."""
+        """End the running checks."""
         self._closed = True
         for process in list(self._running):
             process.kill()

@@ -190,7 +190,7 @@ codecs.register_error("inlink.keep_percent", _keep_percent)
 
 
 def _decoded(text: bytes) -> str:
-    """Percent-decoded; bytes that are no UTF-8 stay percent-encoded, as a URL may have them."""
+    """Percent-decoded; bytes that are not UTF-8 stay percent-encoded, as a URL may have them."""
     if b"%" not in text and text.isascii():
         return text.decode()
     return unquote_to_bytes(text).decode("utf-8", "inlink.keep_percent")

@@ -168,7 +168,7 @@ def _readable(call: ProofCall, places: Sequence[Place]) -> Iterator[Evidence]:
 
 
 def _last_visit(call: ProofCall, places: Sequence[Place]) -> EvidenceRecord | None:
-    """The record of the last visit; WAT tells as much of it as WARC."""
+    """The record of the last visit; a WAT record says as much about it as a WARC record."""
     evidence = next(_readable(call, places), None)
     return None if evidence is None else _told(evidence)
 

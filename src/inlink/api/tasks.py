@@ -22,7 +22,7 @@ STATUSES: dict[str, TaskStatus] = {QUEUED: "queued_for_processing", COMPLETE: "c
 
 
 def download_all_backlinks(call: Call[ExportRequest]) -> TaskAnswer:
-    """Queue an export; rejected, with the task under way, where the key has one."""
+    """Queue an export; if the key has a task already, reject it and name that task."""
     backlinks = call.reader.metrics(call.target).backlinks
     units = backlinks * call.price
     try:

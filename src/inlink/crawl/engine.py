@@ -69,7 +69,7 @@ class _Loop:
             self._changed.clear()
 
     def _begin(self) -> bool:
-        """Begin as many fetches as may be; whether there are more that only need some time."""
+        """Begin fetches up to the limit; whether more could begin if they had some time."""
         while not self.stopping and len(self._fetches) < HOSTS_AT_ONCE:
             queued = self._course.next()
             if queued is None or queued == "later":

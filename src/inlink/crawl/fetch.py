@@ -4,8 +4,8 @@ In: a canonical URL, the fields of a conditional request, and how long a body ma
 `Fetched`, or a `FetchError` with a cause. HTTP clients give the fields of an answer, but not its
 bytes, which a WARC record wants; so the framing of HTTP/1.1
 (https://www.rfc-editor.org/rfc/rfc9112#section-6) is read here, on the streams of asyncio, and
-strictly: what is no length by the standard makes the answer malformed. Nothing is decoded, so an
-answer takes no more memory than the limit on bytes.
+strictly: a length that the standard does not allow makes the answer malformed. Nothing is decoded,
+so an answer takes no more memory than the limit on bytes.
 
 A body that ends before its length, or that takes too long, is a failed fetch and not a short page:
 the links behind the place where it broke off would count as lost. One that is longer than the limit
@@ -35,7 +35,7 @@ _READ = 1 << 16
 _BODILESS = frozenset((204, 304))
 _ACCEPT = "text/html,application/xhtml+xml,*/*;q=0.5"
 _ACCEPT_ENCODING = "gzip, br"
-_LENGTH = re.compile(r"0*(\d{1,15})", re.ASCII)  # with more digits, it is no length of anything
+_LENGTH = re.compile(r"0*(\d{1,15})", re.ASCII)  # nothing has a length of more digits
 _CHUNK_BEGINNING = re.compile(rb"0*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
 _SENDABLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 

@@ -1,7 +1,7 @@
 """The frontier: what is to be fetched, host by host, and what is known already. On disk, in SQLite.
 
-Each host has a queue, of which at most one task is under way, and a time before which it is left in
-peace. Hosts take turns, the one that has been ready longest first; new ones in the order of their
+Each host has a queue, of which at most one task runs, and a time before which it is left alone.
+Hosts take turns, the one that has been ready longest first; new ones in the order of their
 priority. In a queue robots.txt comes first, then sitemaps, then pages, best first.
 
 Memory does not grow with the number of URLs or hosts: of a URL that is done, 64 bits stay. What one
@@ -214,7 +214,7 @@ class Frontier:
         self._db.execute("UPDATE hosts SET busy = 1 WHERE host = ?", (queued.host.host,))
 
     def release(self, host: str, ready_at: float) -> None:
-        """Nothing is under way at *host*; leave it in peace until then."""
+        """No task of *host* is running any more; leave the host alone until then."""
         self._db.execute(
             "UPDATE hosts SET busy = 0, ready_at = max(ready_at, ?) WHERE host = ?",
             (ready_at, host),
@@ -353,7 +353,7 @@ class Frontier:
         return int(row[0]) if row else 0
 
     def waiting_hosts(self) -> int:
-        """How many hosts have something queued and nothing under way."""
+        """How many hosts have queued tasks and none that is running."""
         row = self._db.execute(
             "SELECT count(*) FROM hosts WHERE queued > 0 AND busy = 0"
         ).fetchone()

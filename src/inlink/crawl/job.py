@@ -62,13 +62,13 @@ def crawl(
     """Fetch what *spec* says, or go on with it, until nothing is left to fetch; then its summary.
 
     A crawl that is finished already is not done again: its summary is returned. SIGINT and SIGTERM
-    end it when what is under way is written, within some seconds; it is then unfinished. *progress*
+    end it when running fetches are written, within some seconds; it is then unfinished. *progress*
     is told about once a second.
 
     Raises:
         CrawlError: a seed or a URL of the plan is none, the contact is missing, the crawl of that
             name was asked to do something else, or the proxy cannot be reached.
-        PlanError: the plan has a line that is no entry.
+        PlanError: the plan has a line that is not an entry.
         OSError: the plan cannot be opened, or a file cannot be written: the disk is full or broken.
             What a single URL gives ends no crawl.
         BusyError: another process is at this crawl.

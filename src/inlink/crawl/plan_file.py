@@ -48,7 +48,7 @@ def read_plan(address: str) -> Iterator[PlanEntry]:
 
     Raises:
         OSError: there is no such file.
-        PlanError: a line is no entry.
+        PlanError: a line is not an entry.
     """
     decoder = msgspec.json.Decoder(PlanEntry)
     with fsspec.open(address, "rb") as file:

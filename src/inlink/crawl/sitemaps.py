@@ -122,7 +122,7 @@ _LINKING, _ITSELF = ("entry", "link"), "alternate"
 
 
 class _EnoughError(Exception):
-    """The sitemap has as many URLs or elements as may be."""
+    """The sitemap has reached the limit of URLs or elements."""
 
 
 class _Target:

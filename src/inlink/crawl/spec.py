@@ -1,4 +1,4 @@
-"""What a crawl is asked, and what it tells of itself."""
+"""What a crawl is asked for, and what it reports."""
 
 from typing import Annotated, Literal
 
@@ -20,7 +20,7 @@ class CrawlSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     max_pages: Count | None = None
     """How many URLs to fetch, whatever they answer; robots.txt and sitemaps are not counted."""
     depth: Annotated[int, Meta(ge=0)] | None = None
-    """How many links away from seeds and plan; None: however many. Redirects are no step."""
+    """How many links away from seeds and plan; None: however many. Redirects do not count."""
     scope: Scope = "domain"
     """Which links are followed: any; those to the registrable domains, or the hosts, asked for."""
     sitemaps: bool = False

@@ -5,9 +5,15 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from demo.server import Server
+
+    from tests.crawl_site import Site
 
 # A test is right or wrong, not slow: machines that run it are busy with other things.
 hypothesis.settings.register_profile(
@@ -53,6 +59,30 @@ def shared() -> Path:
     if os.environ.get("CI"):
         pytest.fail(f"under CI the test data has to be at {SHARED}")
     pytest.skip("the test data (../shared/data) is not beside this checkout")
+
+
+@pytest.fixture(scope="session")
+def cases(shared: Path) -> Path:
+    """The folder of small inputs that went wrong once, beside that of the data."""
+    return shared.parent / "cases"
+
+
+@pytest.fixture(scope="module")
+def crawl_server() -> "Iterator[Server]":
+    """A server on loopback for the tests of a module; each says what it answers (``web``)."""
+    import trustme
+    from demo.server import Server, serving
+
+    with serving(Server(lambda url, headers: None, trustme.CA())) as running:
+        yield running
+
+
+@pytest.fixture
+def site(crawl_server: "Server", tmp_path: Path) -> "Site":
+    """A site on that server, and an empty data directory to crawl it into."""
+    from tests.crawl_site import Site
+
+    return Site(crawl_server, tmp_path)
 
 
 @pytest.fixture(scope="session")

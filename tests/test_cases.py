@@ -59,11 +59,6 @@ LINKING = {
 Rows = dict[str, dict[str, Any]]
 
 
-@pytest.fixture(scope="module")
-def cases(shared: Path) -> Path:
-    return shared.parent / "cases"
-
-
 def run(data: Path, *arguments: str) -> str:
     """What the command line prints on a data directory."""
     result = CliRunner().invoke(main, [arguments[0], "--data", str(data), *arguments[1:]])

@@ -1,39 +1,13 @@
 """The shared inputs that once went wrong in the crawler, served byte for byte; see their README."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import trustme
-from demo.server import Server, serving
 
 from inlink.crawl.sitemaps import sitemap_urls
+from tests.crawl_site import Site
 from tests.crawl_web.answers import page, send, text
-from tests.test_crawl_job import Site
 from tests.test_crawl_robots import fetched
-
-CASES = Path(__file__).parents[2] / "shared" / "cases"
-
-
-@pytest.fixture(scope="module")
-def cases() -> Path:
-    if CASES.exists():
-        return CASES
-    if os.environ.get("CI"):
-        pytest.fail(f"under CI the cases have to be at {CASES}")
-    pytest.skip("the cases (../shared/cases) are not beside this checkout")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving(Server(lambda url, headers: None, trustme.CA())) as running:
-        yield running
-
-
-@pytest.fixture
-def site(server: Server, tmp_path: Path) -> Site:
-    return Site(server, tmp_path)
 
 
 def body_of(answer: bytes) -> bytes:

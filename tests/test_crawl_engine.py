@@ -4,32 +4,20 @@ import asyncio
 import os
 import signal
 from asyncio import StreamWriter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import trustme
-from demo.server import Answer, Server, serving
+from demo.server import Answer, Server
 
 from inlink.crawl.job import CrawlSpec, Progress, crawl, unfinished
 from inlink.store.configuration import Settings
 from inlink.store.layout import Layout
+from tests.crawl_site import SETTINGS, Site
 from tests.crawl_web import answers
 from tests.crawl_web.answers import page
-from tests.test_crawl_job import SETTINGS, Site
 
 AT_ONCE = 3
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving(Server(lambda url, headers: None, trustme.CA())) as running:
-        yield running
-
-
-@pytest.fixture
-def site(server: Server, tmp_path: Path) -> Site:
-    return Site(server, tmp_path)
 
 
 class Counting:
@@ -52,14 +40,14 @@ class Counting:
 
 
 def test_no_more_fetches_run_at_once_than_may(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    crawl_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("inlink.crawl.engine.TRANSFERS_AT_ONCE", AT_ONCE)
-    server.web = counting = Counting()
+    crawl_server.web = counting = Counting()
     settings = Settings(
         user_agent_contact="mailto:crawl@operator.example",
         crawl_delay_seconds=0,
-        crawl_proxy=server.address,
+        crawl_proxy=crawl_server.address,
     )
     hosts = tuple(f"http://h{number}.example/" for number in range(4 * AT_ONCE))
     summary = crawl(CrawlSpec(name="test", seeds=hosts), Layout(tmp_path), settings)

@@ -7,15 +7,13 @@ robots.txt and the sitemap of a host each. What was recorded is read by warcio.
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 from click.testing import CliRunner, Result
-from demo.server import Server, serving
+from demo.server import Server
 
 from inlink.cli import main
 from inlink.crawl.job import unfinished
@@ -129,16 +127,10 @@ def prepare(data: Path, web: Web, server: Server, **settings: object) -> list[st
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving(Server(lambda url, headers: None, trustme.CA())) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def crawled(tmp_path_factory: pytest.TempPathFactory, server: Server) -> tuple[Path, Web]:
+def crawled(tmp_path_factory: pytest.TempPathFactory, crawl_server: Server) -> tuple[Path, Web]:
     """A crawl of all of it."""
     data, web = tmp_path_factory.mktemp("hostile") / "data", all_stages()
-    done = invoke(data, "crawl", *prepare(data, web, server), "--sitemaps", "--depth", "0")
+    done = invoke(data, "crawl", *prepare(data, web, crawl_server), "--sitemaps", "--depth", "0")
     assert done.exit_code == 0, done.output
     return data, web
 
@@ -152,12 +144,12 @@ def test_each_page_becomes_what_the_standards_say_and_none_ends_the_crawl(
 
 
 def test_a_crawl_that_goes_on_from_such_records_fetches_none_of_them_again(
-    crawled: tuple[Path, Web], server: Server, tmp_path: Path
+    crawled: tuple[Path, Web], crawl_server: Server, tmp_path: Path
 ) -> None:
     """As if it had been killed before its state was written, with all records in the file."""
     data, web = crawled
     resumed = tmp_path / "data"
-    prepare(resumed, web, server)
+    prepare(resumed, web, crawl_server)
     (before,) = (data / "crawls").iterdir()
     shutil.copytree(before, after := resumed / "crawls" / before.name)
     (file,) = after.glob("*.warc.gz")
@@ -166,18 +158,18 @@ def test_a_crawl_that_goes_on_from_such_records_fetches_none_of_them_again(
     (after / "crawl.json").write_text(json.dumps({**kept, "summary": None}))
     done = invoke(resumed, "crawl", "--resume")
     assert done.exit_code == 0, done.output
-    assert [request.url for request in server.log if not request.is_robots] == []
+    assert [request.url for request in crawl_server.log if not request.is_robots] == []
     assert became(resumed) == web.expected
     outcomes = json.loads((after / "crawl.json").read_bytes())["summary"]["outcomes"]
     assert outcomes == kept["summary"]["outcomes"] == Counter(web.expected.values())
 
 
-def test_what_is_too_slow_is_a_timeout_at_each_stage(server: Server, tmp_path: Path) -> None:
+def test_what_is_too_slow_is_a_timeout_at_each_stage(crawl_server: Server, tmp_path: Path) -> None:
     data, web = tmp_path / "data", Web()
     for name, (answer, expected) in hostile.slow().items():
         web.page(f"http://{name}.example/", answer, expected)
     _behind(web, hostile.slow(), hostile.slow())
-    seeds = prepare(data, web, server, fetch_timeout_seconds=1)
+    seeds = prepare(data, web, crawl_server, fetch_timeout_seconds=1)
     done = invoke(data, "crawl", *seeds, "--sitemaps", "--depth", "0")
     assert done.exit_code == 0, done.output
     late = {url: what for url, what in web.expected.items() if what == "timeout"}
@@ -185,10 +177,10 @@ def test_what_is_too_slow_is_a_timeout_at_each_stage(server: Server, tmp_path: P
     assert became(data).keys() == web.expected.keys()
 
 
-def test_the_loop_takes_in_what_there_is(server: Server, tmp_path: Path) -> None:
+def test_the_loop_takes_in_what_there_is(crawl_server: Server, tmp_path: Path) -> None:
     small = {name: given for name, given in hostile.ready().items() if "body-" not in name}
     data, web = tmp_path / "data", pages_of(small)
-    done = invoke(data, "run", "--once", *prepare(data, web, server))
+    done = invoke(data, "run", "--once", *prepare(data, web, crawl_server))
     assert done.exit_code == 0, done.output
     live, _ = backlinks(data)
     good = {url for url, what in web.expected.items() if what == "2xx"}
@@ -203,12 +195,12 @@ VALIDATORS = ('"\u65e5\u672c"', "\xff\xfe", '"a"\rX-Injected: yes', '"\0"', '"a"
 
 
 def test_validators_that_cannot_be_sent_as_they_came_are_left_out(
-    server: Server, tmp_path: Path
+    crawl_server: Server, tmp_path: Path
 ) -> None:
     """https://www.rfc-editor.org/rfc/rfc9110#section-5.5"""
     data = tmp_path / "data"
     urls = [f"http://tag{number}.example/" for number in range(len(VALIDATORS))]
-    prepare(data, Web(dict.fromkeys([*urls, GOOD], page(OUTSIDE))), server)
+    prepare(data, Web(dict.fromkeys([*urls, GOOD], page(OUTSIDE))), crawl_server)
     known = [*zip(urls, VALIDATORS, strict=True), (GOOD, 'W/"a b"')]
     plan = "".join(
         json.dumps({"url": url, "etag": value, "last_modified": value}) + "\n"
@@ -220,11 +212,11 @@ def test_validators_that_cannot_be_sent_as_they_came_are_left_out(
     assert set(became(data).values()) == {"2xx"}
     sent = {
         request.url: request.headers.get("if-none-match")
-        for request in server.log
+        for request in crawl_server.log
         if not request.is_robots
     }
     assert sent == {**dict.fromkeys(urls), GOOD: 'W/"a b"'}
-    assert not any("x-injected" in request.headers for request in server.log)
+    assert not any("x-injected" in request.headers for request in crawl_server.log)
 
 
 @pytest.mark.parametrize(
@@ -232,12 +224,12 @@ def test_validators_that_cannot_be_sent_as_they_came_are_left_out(
     ("chunk-minus", "length-5000-digits", "head-flood", "head-half", "hints-flood", "slow-body"),
 )
 def test_a_page_with_a_malformed_answer_could_not_be_checked(
-    name: str, server: Server, tmp_path: Path
+    name: str, crawl_server: Server, tmp_path: Path
 ) -> None:
     answer, cause = (hostile.ready() | hostile.slow())[name]
     url = f"http://{name}.example/"
     data = tmp_path / "data"
-    prepare(data, Web({url: answer}), server, fetch_timeout_seconds=2)
+    prepare(data, Web({url: answer}), crawl_server, fetch_timeout_seconds=2)
     done = invoke(data, "verify", "--json", url, OUTSIDE)
     assert (done.exit_code, bool(done.stdout)) == (2, True), done.output
     found = json.loads(done.stdout)
@@ -246,18 +238,18 @@ def test_a_page_with_a_malformed_answer_could_not_be_checked(
 
 @pytest.mark.parametrize("name", ("body-endless", "body-half-gzip", "body-five-codings"))
 def test_what_was_not_seen_whole_is_not_said_to_be_absent(
-    name: str, server: Server, tmp_path: Path
+    name: str, crawl_server: Server, tmp_path: Path
 ) -> None:
     url = f"http://{name}.example/"
-    server.web = Web({url: hostile.bodies()[name][0]})
-    settings = Settings(**{**SETTINGS, "crawl_proxy": server.address})
+    crawl_server.web = Web({url: hostile.bodies()[name][0]})
+    settings = Settings(**{**SETTINGS, "crawl_proxy": crawl_server.address})
     found = check(url, "http://elsewhere.example/", settings, tmp_path)
     assert (found.result, found.status) == ("not_checked", 200)
 
 
-def test_the_server_says_the_same(server: Server, tmp_path: Path) -> None:
+def test_the_server_says_the_same(crawl_server: Server, tmp_path: Path) -> None:
     data, url = tmp_path / "data", "http://chunk-minus.example/"
-    prepare(data, Web({url: hostile.chunk_sizes()["chunk-minus"][0]}), server)
+    prepare(data, Web({url: hostile.chunk_sizes()["chunk-minus"][0]}), crawl_server)
     write_generation(data, 1, [Row(url, OUTSIDE)])
     make_current(data, 1)
     with stored_keys(data) as keys:
@@ -271,9 +263,9 @@ def test_the_server_says_the_same(server: Server, tmp_path: Path) -> None:
 
 
 def test_a_body_has_only_so_many_chunks(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    crawl_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("inlink.crawl.fetch.MAX_CHUNKS", 10)
-    server.web = Web({GOOD: hostile.one_chunk(b"1\r\n \r\n" * 10 + b"1", b" ")})
-    settings = Settings(**{**SETTINGS, "crawl_proxy": server.address})
+    crawl_server.web = Web({GOOD: hostile.one_chunk(b"1\r\n \r\n" * 10 + b"1", b" ")})
+    settings = Settings(**{**SETTINGS, "crawl_proxy": crawl_server.address})
     assert check(GOOD, OUTSIDE, settings, tmp_path).failure == "http"

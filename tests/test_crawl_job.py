@@ -5,69 +5,25 @@ import pkgutil
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import fsspec
 import pytest
-import trustme
 from click.testing import CliRunner
-from demo.server import Server, serving
 
 from inlink.cli import main
 from inlink.cli.crawl import seed_urls
-from inlink.crawl.job import CrawlError, CrawlSpec, CrawlSummary, crawl, unfinished
+from inlink.crawl.job import CrawlError, unfinished
 from inlink.crawl.plan_file import PlanEntry, PlanError, part_of, read_plan, write_plan
 from inlink.crawl.warc import WarcFiles
 from inlink.store.configuration import Settings
-from inlink.store.layout import BusyError, Layout, locked
+from inlink.store.layout import BusyError, locked
+from tests.crawl_site import Site
 from tests.crawl_web import answers
-from tests.crawl_web.answers import Answer, page, redirect, reply, text
+from tests.crawl_web.answers import page, redirect, reply, text
 from tests.test_crawl_robots import fetched
 from tests.test_crawl_web import records
-
-SETTINGS = Settings(allow_private_addresses=True, crawl_delay_seconds=0)
-
-
-class Site:
-    """A server, its pages by path, and a data directory to crawl it into."""
-
-    def __init__(self, server: Server, data: Path) -> None:
-        self.server = server
-        self.origin = server.address
-        self.pages: dict[str, Answer] = {}
-        self.layout = Layout(data)
-        server.web = lambda url, headers: self.pages.get(url.removeprefix(self.origin))
-        server.log.clear()
-
-    def crawl(self, settings: Settings = SETTINGS, **asked: object) -> CrawlSummary:
-        spec = {"name": "test", "seeds": (f"{self.origin}/",), **asked}
-        return crawl(CrawlSpec(**spec), self.layout, settings)  # type: ignore[arg-type]
-
-    def asked(self) -> list[str]:
-        """Paths of what was asked for, in order, but for robots.txt."""
-        return [r.url.removeprefix(self.origin) for r in self.server.log if not r.is_robots]
-
-    def recorded(self) -> list[tuple[str, str]]:
-        return [
-            (kind, urlsplit(warc["WARC-Target-URI"]).path)
-            for file in sorted(self.layout.crawls.glob("*/*.warc.gz"))
-            for kind, warc, _, _, _ in records(file)
-            if kind in ("response", "revisit", "metadata")
-        ]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving(Server(lambda url, headers: None, trustme.CA())) as running:
-        yield running
-
-
-@pytest.fixture
-def site(server: Server, tmp_path: Path) -> Site:
-    return Site(server, tmp_path)
 
 
 def test_bytes_are_recorded_as_they_were_sent(site: Site) -> None:

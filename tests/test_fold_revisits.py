@@ -17,11 +17,6 @@ from tests.generations import build_tables, fold, stretches, table
 from tests.observations import Link, Visit, write_batch
 
 
-@pytest.fixture(scope="session")
-def cases(shared: Path) -> Path:
-    return shared.parent / "cases" / "truth"
-
-
 def read_and_fold(directory: Path, *builds: list[Path]) -> None:
     """Read the files of each of *builds* and build after them."""
     for files in builds:
@@ -45,7 +40,7 @@ def test_borrowed_content_is_judged_by_what_its_url_said_whatever_was_built_befo
     tmp_path: Path, cases: Path
 ) -> None:
     """In one build for each file the same: see test_cases."""
-    read_and_fold(tmp_path, sorted((cases / "revisit-canonical-split").glob("*.warc.gz")))
+    read_and_fold(tmp_path, sorted((cases / "truth" / "revisit-canonical-split").glob("*.warc.gz")))
     assert outcomes(tmp_path) == {"https://a.com/": "ok", "https://b.com/": "not_canonical"}
     assert backlinks(tmp_path) == {
         ("https://a.com/", "https://target.com/", ""),
@@ -102,7 +97,7 @@ def test_relative_urls_are_those_of_the_page_that_was_visited(
     tmp_path: Path, cases: Path, stored: str
 ) -> None:
     """Three pages of the same bytes: in full, and the second and third as revisits of the first."""
-    read_and_fold(tmp_path, [cases / "revisit-relative" / f"brand-{stored}.warc.gz"])
+    read_and_fold(tmp_path, [cases / "truth" / "revisit-relative" / f"brand-{stored}.warc.gz"])
     assert set(outcomes(tmp_path).values()) == {"ok"}
     assert len(outcomes(tmp_path)) == 3
     assert backlinks(tmp_path) == set()

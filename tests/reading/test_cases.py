@@ -11,12 +11,6 @@ from .history import History, fold
 X = "http://t.example/x"
 
 
-@pytest.fixture(scope="session")
-def cases(shared: Path) -> Path:
-    """The folder of the cases, beside that of the data."""
-    return shared.parent / "cases"
-
-
 def _read(cases: Path, *names: str) -> History:
     visits = [visit for name in names for visit in records.read(cases / name)]
     return fold(sorted(visits, key=lambda visit: visit.at))

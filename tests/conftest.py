@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +47,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest modules first; all else stays in its order."""
     place = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.name, len(place)))
+    name_apart(items)
+
+
+def name_apart(items: list[pytest.Item]) -> None:
+    """Give each test an id of its own: of several with one id, pytest-xdist runs only the first.
+
+    Those that Schemathesis makes of one function differ in their names, but not in their ids.
+    """
+    tests = Counter(item.nodeid for item in items)
+    for item in items:
+        if tests[item.nodeid] > 1 and item.parent is not None:
+            item._id = item.parent.id.child(item.name)
+    shared = [name for name, count in Counter(item.nodeid for item in items).items() if count > 1]
+    if shared:
+        raise pytest.UsageError(f"several tests have the id {shared[0]}")
 
 
 @pytest.fixture(scope="session")
